@@ -1,0 +1,1 @@
+"""Results out as files: Markdown, HTML, DOCX, PDF."""

@@ -1,0 +1,245 @@
+"""The face of the engine: frozen requests in, typed events out.
+
+Everything above speaks to the `Engine` protocol; `engine.client` implements it over a worker process and
+`engine.fake` with scripted replies. Requests are complete (they carry the model), so that after a crash
+nothing has to be replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+Role = Literal["system", "user", "assistant"]
+Priority = Literal["interactive", "background"]
+PieceKind = Literal["answer", "reasoning"]
+FinishReason = Literal["stop", "length", "repetition", "cancelled", "context"]
+Pooling = Literal["mean", "cls", "last"]
+
+
+class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Which model to run and how to load it.
+
+    Attributes:
+        path: The .gguf file (the first one of a split model).
+        n_ctx: Context in tokens; 0 for the smaller of 8,192 and the model's training context.
+        n_gpu_layers: Layers on the GPU, -1 for as many as fit, 0 for none.
+        n_threads: Threads, 0 to choose by measurement.
+    """
+
+    path: str
+    n_ctx: int = 0
+    n_gpu_layers: int = -1
+    n_threads: int = 0
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One turn of a conversation. ``content`` is data: control tokens in it are never parsed."""
+
+    role: Role
+    content: str
+
+
+class Sampling(msgspec.Struct, frozen=True, kw_only=True):
+    """How the next token is drawn. ``temperature`` 0 is greedy; ``seed`` None is random."""
+
+    temperature: float = 0.7
+    top_k: int = 40
+    top_p: float = 0.95
+    min_p: float = 0.05
+    repeat_penalty: float = 1.0
+    seed: int | None = None
+
+
+class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A prompt and how to answer it.
+
+    Attributes:
+        model: The model to run.
+        messages: The conversation; rendered with the model's own chat template.
+        prefill: Start of the answer, already written; the model continues it (not repeated in the output).
+        max_tokens: Upper bound of the answer; 0 for whatever the context leaves.
+        sampling: None takes the model's own defaults, else `Sampling()`.
+        stop: Texts that end the answer; they are not part of it.
+        grammar: GBNF the answer must follow, or empty.
+        choices: When not empty, the answer is exactly one of these.
+        reasoning: Let a reasoning model think first, where its template has a switch.
+        priority: ``background`` yields to ``interactive``.
+    """
+
+    model: ModelSpec
+    messages: tuple[Message, ...]
+    prefill: str = ""
+    max_tokens: int = 0
+    sampling: Sampling | None = None
+    stop: tuple[str, ...] = ()
+    grammar: str = ""
+    choices: tuple[str, ...] = ()
+    reasoning: bool = True
+    priority: Priority = "interactive"
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answer cost. Tokens, and seconds of wall time.
+
+    ``reused_tokens`` of the ``prompt_tokens`` were already in the KV cache and not read again.
+    """
+
+    prompt_tokens: int = 0
+    reused_tokens: int = 0
+    completion_tokens: int = 0
+    first_token_s: float = 0.0
+    decode_s: float = 0.0
+
+
+class Text(msgspec.Struct, frozen=True, tag="text"):
+    """A piece of the answer: whole characters only."""
+
+    text: str
+    kind: PieceKind = "answer"
+
+
+class PromptProgress(msgspec.Struct, frozen=True, tag="prompt_progress"):
+    """How much of the prompt has been read, in tokens."""
+
+    done: int
+    total: int
+
+
+class Finished(msgspec.Struct, frozen=True, tag="finished"):
+    """The last event of every job that did not fail."""
+
+    reason: FinishReason
+    usage: Usage
+
+
+EngineEvent = Text | PromptProgress | Finished
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """One device llama.cpp can compute on. Bytes are 0 where it does not tell."""
+
+    name: str
+    description: str
+    kind: Literal["cpu", "gpu", "igpu", "accel"]
+    free_bytes: int = 0
+    total_bytes: int = 0
+
+
+class Hardware(msgspec.Struct, frozen=True, kw_only=True):
+    """This computer, and how the engine uses it.
+
+    Attributes:
+        cpu_name: As the system calls the processor.
+        cpu_features: What this build of llama.cpp uses: AVX2, AVX512, NEON, ...
+        physical_cores: Cores, not hardware threads.
+        ram_total_bytes, ram_free_bytes: Free is what can be taken without swapping.
+        devices: As llama.cpp sees them.
+        device: What inference runs on, in one word or name: ``CPU``, ``NVIDIA H200``.
+        reason: Why, in words: "no GPU found", "built without GPU support".
+        threads: Threads in use, or that would be used.
+        engine_version: Version of llama-cpp-python and llama.cpp's build.
+    """
+
+    cpu_name: str
+    cpu_features: tuple[str, ...]
+    physical_cores: int
+    ram_total_bytes: int
+    ram_free_bytes: int
+    devices: tuple[Device, ...]
+    device: str
+    reason: str
+    threads: int
+    engine_version: str
+
+
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that is in memory.
+
+    Attributes:
+        path: The file.
+        n_ctx: Context in tokens, as allocated.
+        n_ctx_train: Context the model was trained for.
+        device, reason: What it runs on and why.
+        n_gpu_layers: Layers on the GPU.
+        weights_bytes, kv_bytes, compute_bytes: As reported by llama.cpp.
+        load_s: Seconds.
+        has_template: The file carries its own chat template.
+    """
+
+    path: str
+    n_ctx: int
+    n_ctx_train: int
+    device: str
+    reason: str
+    n_gpu_layers: int
+    weights_bytes: int
+    kv_bytes: int
+    compute_bytes: int
+    load_s: float
+    has_template: bool
+
+
+class Engine(Protocol):
+    """What tasks, window and command line may ask for.
+
+    All calls may be made from any thread and block it until the worker answers. Closing a generator cancels
+    its job: politely at once, firmly after 3 s. Errors: `ModelInvalid`, `LoadFailed`, `ContextExceeded`,
+    `EngineCrashed`, `EngineUnresponsive`.
+    """
+
+    def load(self, model: ModelSpec) -> Loaded:
+        """Load ``model`` unless it is the one in memory."""
+        ...
+
+    def loaded(self) -> Loaded | None:
+        """Return the model in memory without waiting."""
+        ...
+
+    def generate(self, request: GenerateRequest) -> Generator[EngineEvent, None, None]:
+        """Answer one request; the last event is `Finished`."""
+        ...
+
+    def generate_many(
+        self, requests: Sequence[GenerateRequest]
+    ) -> Generator[tuple[int, EngineEvent], None, None]:
+        """Answer several requests of one model together; yields (index of the request, event)."""
+        ...
+
+    def count_tokens(self, model: ModelSpec, texts: Sequence[str]) -> list[int]:
+        """Count the tokens of each text, without template or special tokens."""
+        ...
+
+    def count_prompt(self, model: ModelSpec, messages: Sequence[Message]) -> int:
+        """Count the tokens of a conversation as the chat template renders it."""
+        ...
+
+    def tokenize_spans(self, model: ModelSpec, text: str) -> list[tuple[int, int]]:
+        """Return the (start, end) of each token in ``text``, in code points; together they cover it."""
+        ...
+
+    def embed(self, model: ModelSpec, texts: Sequence[str], pooling: Pooling = "mean") -> list[list[float]]:
+        """Return one L2-normalised vector per text."""
+        ...
+
+    def quantize(self, source: str, target: str, file_type: str) -> None:
+        """Write ``source`` anew as ``target`` in the layout ``file_type`` (``Q8_0``, ``Q4_K_M``, ...)."""
+        ...
+
+    def hardware(self) -> Hardware:
+        """Tell what this computer is and what inference runs on."""
+        ...
+
+    def memory_bytes(self) -> int:
+        """Return the resident memory of the worker, 0 when none runs."""
+        ...
+
+    def unload(self) -> None:
+        """End the worker and free its memory; the next call starts a new one."""
+        ...
+
+    def close(self) -> None:
+        """End everything."""
+        ...

@@ -1,0 +1,1 @@
+"""One screen each, thin: they show what they are given and emit wishes."""

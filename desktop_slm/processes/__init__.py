@@ -1,0 +1,1 @@
+"""Child processes, the wire to them and the walls around them."""
