@@ -125,7 +125,7 @@ def setup_lock():
 
 def set_up() -> None:
     """Make or refresh the environment when it is not the one the lock describes."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file alone may meet an older Python
         raise SetupError(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}.")
     wanted = fingerprint()
     if STAMP.exists() and STAMP.read_text() == wanted and PYTHON.exists():
