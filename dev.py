@@ -143,8 +143,22 @@ def set_up() -> None:
         )
         build_engine()
         run_logged(pip("install", "--no-deps", "--no-build-isolation", "-e", "."), "installing the project")
+        check_qt()
         STAMP.write_text(wanted)
         say(f"ready after {int(time.monotonic() - started)} s")
+
+
+def check_qt() -> None:
+    """Say which system libraries a bare machine lacks for Qt; the command line works without them."""
+    tried = subprocess.run(
+        [str(PYTHON), "-c", "import PySide6.QtWidgets"], capture_output=True, text=True, check=False
+    )
+    if tried.returncode:
+        reason = (tried.stderr.strip().splitlines() or ["unknown"])[-1]
+        say(
+            f"the window cannot start on this machine yet ({reason}). "
+            "Debian: apt install libegl1 libgl1 libxkbcommon-x11-0 libxcb-cursor0 libfontconfig1 libdbus-1-3"
+        )
 
 
 def make_venv() -> None:
