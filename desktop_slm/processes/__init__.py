@@ -1,1 +1,1 @@
-"""Child processes, the wire to them and the walls around them."""
+"""Child processes: how they start, talk, are confined and end."""

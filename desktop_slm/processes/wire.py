@@ -1,0 +1,111 @@
+"""Frames between the app and its children: a length, then msgpack of a typed struct; never pickle.
+
+A child that works on hostile bytes must not be able to run code in the app, so everything that arrives is
+length-limited before it is read and type-checked while it is decoded.
+
+Format: 4 bytes big-endian length of the payload, then the payload: one msgpack map or array as `msgspec`
+writes a tagged struct.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+MAX_FRAME_BYTES = 192 * 1024 * 1024
+_HEADER_BYTES = 4
+_READ_BYTES = 1024 * 1024
+
+Message = TypeVar("Message")
+
+
+class FrameError(Exception):
+    """What arrived is not a frame, or not a message of the expected types."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    """Return ``message`` as one frame.
+
+    Raises:
+        FrameError: Longer than `MAX_FRAME_BYTES`.
+    """
+    payload = _encoder.encode(message)
+    if len(payload) > MAX_FRAME_BYTES:
+        raise FrameError(f"a message of {len(payload)} bytes is over the limit of {MAX_FRAME_BYTES}")
+    return len(payload).to_bytes(_HEADER_BYTES, "big") + payload
+
+
+class Decoder(Generic[Message]):
+    """Decodes payloads into one type or a tagged union of types."""
+
+    def __init__(self, types: Any) -> None:
+        self._decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(types)
+
+    def decode(self, payload: bytes) -> Message:
+        """Return the message in ``payload``.
+
+        Raises:
+            FrameError: Not msgpack, or none of the types.
+        """
+        try:
+            return self._decoder.decode(payload)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            # The text of the error may quote the payload, which may be a user's: name the kind only.
+            raise FrameError(f"not a message of the expected types ({type(error).__name__})") from None
+
+
+def read_frame(descriptor: int) -> bytes | None:
+    """Read one payload from a file descriptor; None at the end of the stream.
+
+    Raises:
+        FrameError: The length is 0 or over the limit, or the stream ends within a frame.
+    """
+    header = _read_exactly(descriptor, _HEADER_BYTES)
+    if not header:
+        return None
+    if len(header) < _HEADER_BYTES:
+        raise FrameError("the stream ended within a length")
+    size_bytes = int.from_bytes(header, "big")
+    if not 0 < size_bytes <= MAX_FRAME_BYTES:
+        raise FrameError(f"a frame of {size_bytes} bytes is not allowed")
+    payload = _read_exactly(descriptor, size_bytes)
+    if len(payload) < size_bytes:
+        raise FrameError("the stream ended within a frame")
+    return payload
+
+
+def _read_exactly(descriptor: int, size_bytes: int) -> bytes:
+    """Read ``size_bytes``, or less when the stream ends; memory grows with what really arrives."""
+    first = _read(descriptor, min(size_bytes, _READ_BYTES))
+    if len(first) in (0, size_bytes):
+        return first
+    data = bytearray(first)
+    while len(data) < size_bytes:
+        part = _read(descriptor, min(size_bytes - len(data), _READ_BYTES))
+        if not part:
+            break
+        data += part
+    return bytes(data)
+
+
+def _read(descriptor: int, size_bytes: int) -> bytes:
+    try:
+        return os.read(descriptor, size_bytes)
+    except OSError:  # the other side is gone, or we closed ours
+        return b""
+
+
+def write_all(descriptor: int, frame: bytes) -> None:
+    """Write a whole frame to a file descriptor.
+
+    Raises:
+        OSError: The other side is gone.
+    """
+    view = memoryview(frame)
+    while view:
+        view = view[os.write(descriptor, view) :]
