@@ -1,4 +1,4 @@
-"""Build hook of hatchling: wheels carry ``resources/`` inside the package; an editable install uses the tree's own."""
+"""Build hook of hatchling: wheels carry ``resources/`` inside the package, editable installs use the tree."""
 
 from __future__ import annotations
 
