@@ -39,7 +39,7 @@ MAX_DELIMITERS = 1_200
 """Most emphasis, code and angle marks in one paragraph."""
 
 MAX_COLUMNS = 16
-MAX_CELLS = 600
+MAX_CELLS = 300
 MAX_INDENT = 8
 MAX_LINE_CHARS = 2_000
 ALLOWED_SCHEMES = frozenset({"http", "https", "mailto"})
