@@ -1,0 +1,136 @@
+"""Will a model run on this computer, and how fast: a sum the user can look at.
+
+    need = weights + KV cache(context) + compute buffer + application
+
+``KV = sum over layers of n_kv_heads * (key + value) * bytes * min(n_ctx, window)``, as the file's header says:
+rules of thumb from parameter counts are off by up to 18 times on sliding-window and hybrid models.
+
+The words, decided in this order:
+
+- ``Won't fit``: need is more than what is free after keeping 20 % of it, at most 2 GB, for everything else;
+- ``Slow``: fewer than 5 tokens per second, slower than most people read;
+- ``Comfortable``: fewer than 15;
+- ``Fast``: the rest.
+
+A CPU writes a token by reading all active weights and the whole KV cache once, so tokens per second are
+memory bandwidth over those bytes. Until a machine was measured, 10 GB/s is assumed: the lower end of laptops.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from desktop_slm.models.gguf import Header, read_header
+from desktop_slm.models.header import total_kv_bytes
+
+Word = Literal["Fast", "Comfortable", "Slow", "Won't fit"]
+
+APP_BYTES = 250_000_000
+KEEP_SHARE = 0.2
+KEEP_AT_MOST_BYTES = 2_000_000_000
+SLOW_BELOW = 5.0
+FAST_FROM = 15.0
+ASSUMED_BYTES_PER_S = 10e9
+DEFAULT_N_CTX = 8192
+KV_BYTES = 2.0
+_N_UBATCH = 512
+_KV_PAD = 256
+
+
+class Fit(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer, with the sum behind it.
+
+    Attributes:
+        word: One of four.
+        need_bytes: The sum of ``parts``.
+        free_bytes: Free memory it was compared with.
+        parts: Bytes of ``weights``, ``kv``, ``compute`` and ``app``.
+        n_ctx: Context in tokens the sum holds for.
+        tokens_per_s: Expected speed of writing.
+        measured: The speed comes from a measured bandwidth, not from the assumed one.
+    """
+
+    word: Word
+    need_bytes: int
+    free_bytes: int
+    parts: dict[str, int]
+    n_ctx: int
+    tokens_per_s: float
+    measured: bool = False
+
+
+class HasPath(Protocol):
+    """An installed model, or anything else that knows its file."""
+
+    @property
+    def path(self) -> str:
+        """The .gguf file."""
+        ...
+
+
+def fit(
+    model: Header | HasPath,
+    n_ctx: int = 0,
+    free_bytes: int = 0,
+    *,
+    kv_bytes: float = KV_BYTES,
+    bytes_per_s: float = 0.0,
+) -> Fit:
+    """Compare what ``model`` needs with what is free.
+
+    Args:
+        model: A header, or an installed model, whose header is then read.
+        n_ctx: Context in tokens; 0 for the smaller of 8,192 and the training context, as the engine does.
+        free_bytes: Memory that can be taken without swapping.
+        kv_bytes: Bytes per value of the KV cache: 2 for F16, 34 / 32 for Q8_0.
+        bytes_per_s: Measured memory bandwidth, 0 when it is not known.
+
+    Raises:
+        ModelError: The file of an installed model cannot be read.
+    """
+    header = model if isinstance(model, Header) else read_header(model.path)
+    n_ctx = n_ctx or min(DEFAULT_N_CTX, header.n_ctx_train or DEFAULT_N_CTX)
+    parts = {
+        "weights": header.weights_bytes,
+        "kv": total_kv_bytes(header.layers, -(-n_ctx // _KV_PAD) * _KV_PAD, kv_bytes),
+        "compute": compute_bytes(header, n_ctx),
+        "app": APP_BYTES,
+    }
+    read_per_token = header.active_bytes + total_kv_bytes(header.layers, n_ctx // 2, kv_bytes)
+    tokens_per_s = (bytes_per_s or ASSUMED_BYTES_PER_S) / max(1, read_per_token)
+    need_bytes = sum(parts.values())
+    return Fit(
+        word=_word(need_bytes, free_bytes, tokens_per_s),
+        need_bytes=need_bytes,
+        free_bytes=free_bytes,
+        parts=parts,
+        n_ctx=n_ctx,
+        tokens_per_s=round(tokens_per_s, 1),
+        measured=bool(bytes_per_s),
+    )
+
+
+def usable_bytes(free_bytes: int) -> int:
+    """Return what a model may take of ``free_bytes``."""
+    return free_bytes - min(int(free_bytes * KEEP_SHARE), KEEP_AT_MOST_BYTES)
+
+
+def compute_bytes(header: Header, n_ctx: int) -> int:
+    """Estimate the buffers of one step of 512 tokens: logits, activations, attention mask; 32-bit.
+
+    With flash attention the scores of a step are never stored whole, so the context enters through the mask.
+    """
+    rows = min(_N_UBATCH, max(1, n_ctx))
+    heads = max(header.n_head, default=0) * header.head_dim[0]
+    widest = max(header.n_vocab, 3 * header.n_ff + 2 * header.n_embd, 3 * heads + 2 * header.n_embd)
+    return 4 * rows * (widest + 2 * header.n_embd) + 6 * rows * n_ctx
+
+
+def _word(need_bytes: int, free_bytes: int, tokens_per_s: float) -> Word:
+    if need_bytes > usable_bytes(free_bytes):
+        return "Won't fit"
+    if tokens_per_s < SLOW_BELOW:
+        return "Slow"
+    return "Comfortable" if tokens_per_s < FAST_FROM else "Fast"
