@@ -2,8 +2,8 @@
 
     need = weights + KV cache(context) + compute buffer + application
 
-``KV = sum over layers of n_kv_heads * (key + value) * bytes * min(n_ctx, window)``, as the file's header says:
-rules of thumb from parameter counts are off by up to 18 times on sliding-window and hybrid models.
+``KV = sum over layers of n_kv_heads * (key + value) * bytes * min(n_ctx, window)``, as the header says: rules
+of thumb from parameter counts are off by up to 18 times on sliding-window and hybrid models.
 
 The words, decided in this order:
 
