@@ -19,7 +19,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 
-LeafKind = Literal["paragraph", "heading", "code", "table", "rule"]
+LeafKind = Literal["paragraph", "heading", "code", "table", "rule", "plain"]
 Align = Literal["", "left", "center", "right"]
 
 WINDOW_CHARS = 4_000
@@ -71,7 +71,8 @@ class Leaf:
     """One piece of an answer, from top to bottom.
 
     Attributes:
-        kind: ``code`` is one line of a code block; ``opens`` marks its first line.
+        kind: ``code`` is one line of a code block, ``opens`` marks its first line; ``plain`` is text that is
+            no Markdown.
         runs: Its text; line breaks inside are U+2028.
         level: Of a heading, from 1.
         indent: Depth of lists around it.
@@ -260,6 +261,44 @@ class MarkdownStream:
         if line_end > len(window) // 2:
             return line_end, ""
         return window.rfind(" ", len(window) // 2) + 1 or len(window), ""
+
+
+class PlainStream:
+    """The same face as `MarkdownStream`, for text that is shown as it is: what the user wrote."""
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is more than one window of text left."""
+        return len(self._window()) < len(self._text)
+
+    def feed(self, text: str) -> None:
+        """Append text."""
+        self._text += _clean(text)
+
+    def advance(self) -> list[Leaf]:
+        """Return one window of the text."""
+        window = self._window()
+        if len(window) == len(self._text):
+            return []
+        cut = window.rfind("\n") + 1 or window.rfind(" ") + 1 or len(window)
+        leaf = _plain_leaf(window[:cut].removesuffix("\n"))
+        self._text = self._text[cut:]
+        return [leaf]
+
+    def tail(self, *, growing: bool = False) -> list[Leaf]:
+        """Return the last window of the text."""
+        return [_plain_leaf(self._window())] if self._text else []
+
+    def _window(self) -> str:
+        window = self._text[:WINDOW_CHARS]
+        return _first_lines(window, WINDOW_LINES) if window.count("\n") >= WINDOW_LINES else window
+
+
+def _plain_leaf(text: str) -> Leaf:
+    return Leaf("plain", (Run(text.replace("\n", _LINE_BREAK)),))
 
 
 class _Walk:

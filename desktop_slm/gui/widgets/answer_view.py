@@ -24,7 +24,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QPushButton, QTextBrowser, QWidget
 
 from desktop_slm.gui import theme
-from desktop_slm.gui.markdown import MarkdownStream, references_in
+from desktop_slm.gui.markdown import MarkdownStream, PlainStream, references_in
 from desktop_slm.gui.widgets.leaf_painter import cursor_block, kind_of, paint_beneath
 from desktop_slm.gui.widgets.leaf_writer import CODE_PAD_PX, MARKER, OPENS, LeafWriter
 
@@ -53,6 +53,7 @@ class AnswerView(QTextBrowser):
     Args:
         parent: Owner.
         muted: In the color of secondary text, for thoughts.
+        plain: Not Markdown: what the user wrote.
 
     Signals:
         link_chosen: The address of a link that was clicked; it has not been opened.
@@ -60,7 +61,7 @@ class AnswerView(QTextBrowser):
 
     link_chosen = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None, *, muted: bool = False) -> None:
+    def __init__(self, parent: QWidget | None = None, *, muted: bool = False, plain: bool = False) -> None:
         super().__init__(parent)
         theme.set_kind(self, "bare")
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -74,7 +75,8 @@ class AnswerView(QTextBrowser):
         self.setAccessibleName("Answer")
         self.anchorClicked.connect(self._on_anchor_clicked)
         self._writer = LeafWriter(self.document(), muted=muted)
-        self._stream = MarkdownStream()
+        self._plain = plain
+        self._stream: MarkdownStream | PlainStream = PlainStream() if plain else MarkdownStream()
         self._given: list[str] = []
         self._shown_chars = 0
         self._growing = False
@@ -99,7 +101,10 @@ class AnswerView(QTextBrowser):
     def set_text(self, text: str, *, growing: bool = False) -> None:
         """Show another text; `advance` brings it in."""
         self._writer.clear()
-        self._stream = MarkdownStream(None if growing else references_in(text))
+        if self._plain:
+            self._stream = PlainStream()
+        else:
+            self._stream = MarkdownStream(None if growing else references_in(text))
         self._given.clear()
         self._shown_chars = 0
         self._growing = growing

@@ -29,7 +29,7 @@ from desktop_slm.gui.markdown import Cell, Leaf, Run
 
 _USER = QTextFormat.Property.UserProperty.value
 KIND, MARKER, QUOTE, LANGUAGE, OPENS, EDGE = (_USER + number for number in range(1, 7))
-"""Properties of a block: kind of leaf, list marker, depth of quotes, language, first line of code, left edge."""
+"""Properties of a block: kind of leaf, list marker, depth of quotes, language, opens code, left edge."""
 
 INDENT_PX = 22
 QUOTE_PX = 16
@@ -264,6 +264,8 @@ def _edge(leaf: Leaf) -> int:
 
 def _gap(leaf: Leaf, before: Leaf | None) -> int:
     """Return the space above a leaf in pixels; depends on nothing but the leaf before it."""
+    if leaf.kind == "plain":
+        return 0
     if leaf.kind == "code" and before is not None and before.kind == "code" and not leaf.opens:
         return 0
     gap = 10
