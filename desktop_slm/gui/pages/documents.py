@@ -157,6 +157,7 @@ class DocumentsPage(QWidget):
         self._screen_id = stored.record.id
         self._show_read(stored.document, stored.key_sentences)
         self._stack.setCurrentWidget(self.view)
+        self.view.pages.setFocus()
         self._resume(stored.record.id)
 
     def show_summary(self, done: SummaryDone, request: Summarize | None = None) -> None:
@@ -172,8 +173,7 @@ class DocumentsPage(QWidget):
             self.view.summary.set_style(request.style)
         self.view.summary.show_summary(done)
         unit = self.view.document.page_unit if self.view.document is not None else "page"
-        self.view.coverage.setText(coverage_text(done.coverage, unit))
-        self.view.coverage.setToolTip(f"{one_line(done.model)} · {done.seconds:.0f} s".strip(" ·"))
+        self.view.coverage.set_name(coverage_text(done.coverage, unit))
         self.view.bar.set_ready(True, bool(done.sentences))
 
     def on_event(self, event: TaskEvent) -> None:
@@ -267,6 +267,7 @@ class DocumentsPage(QWidget):
         """Leave the document; its work goes on."""
         self._leave_document()
         self._stack.setCurrentWidget(self.library)
+        self.library.setFocus()
         self._show_library_job()
         self.library_requested.emit()
 
@@ -315,7 +316,7 @@ class DocumentsPage(QWidget):
             self.view.summary.clear_summary()
             self.view.summary.hide_invitation()
             self.view.summary.set_style(work.request.style)
-            self.view.coverage.clear()
+            self.view.coverage.set_name("")
             self._summary = None
         elif isinstance(work.request, Ask):
             self.view.answers.begin()
@@ -412,6 +413,7 @@ class DocumentsPage(QWidget):
         self._screen = work
         self.view.show_file(work.name)
         self._stack.setCurrentWidget(self.view)
+        self.view.pages.setFocus()
 
     def _show_read(self, document: Document, key_sentences: Sequence[KeySentence]) -> None:
         self._summary = None

@@ -258,7 +258,7 @@ class SentenceView(QWidget):
         return bool(self._text) and _starts_right_to_left(self._text)
 
     def _line_height(self) -> int:
-        return round(self.fontMetrics().height() * 1.25)
+        return max(self.fontMetrics().height(), round(theme.text_px() * 1.5))
 
     def _lead_width(self) -> int:
         return 18 if self._lead else 0

@@ -123,6 +123,7 @@ class DocumentBar(QFrame):
         for text in texts:
             if text:
                 chip = PlainLabel(text)
+                chip.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
                 theme.set_kind(chip, "chip")
                 self._chip_row.addWidget(chip)
 

@@ -146,15 +146,16 @@ class DocumentDelegate(QStyledItemDelegate):
             painter.setPen(QPen(QColor(palette.accent), 2) if focused else Qt.PenStyle.NoPen)
             painter.setBrush(QColor(palette.accent_ground if selected else palette.hover))
             painter.drawRoundedRect(body, 6, 6)
-        painter.setPen(QColor(palette.line))
         if not selected:
-            painter.drawLine(rect.left() + 12, rect.bottom(), rect.right() - 12, rect.bottom())
+            painter.fillRect(rect.left() + 12, rect.bottom(), rect.width() - 24, 1, QColor(palette.line))
 
     def _draw_words(self, painter: QPainter, rect: QRect, record: DocumentRecord, summarized: bool) -> None:
         palette = theme.current()
         icon = theme.pixmap("documents", palette.muted, 20, painter.device().devicePixelRatioF())
         painter.drawPixmap(rect.left(), rect.center().y() - 10, icon)
+        painter.save()
         right = self._draw_end(painter, rect, record, summarized)
+        painter.restore()
         name_font, small = QFont(painter.font()), QFont(painter.font())
         name_font.setPixelSize(theme.text_px())
         name_font.setWeight(QFont.Weight.Medium)

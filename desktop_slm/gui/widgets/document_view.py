@@ -13,7 +13,7 @@ from desktop_slm.gui.widgets.job_bar import JobBar
 from desktop_slm.gui.widgets.notice_bar import NoticeBar
 from desktop_slm.gui.widgets.page_view import PageView
 from desktop_slm.gui.widgets.password_panel import PasswordPanel
-from desktop_slm.gui.widgets.plain_label import PlainLabel
+from desktop_slm.gui.widgets.plain_label import NameLabel
 from desktop_slm.gui.widgets.questions_view import QuestionsView
 from desktop_slm.gui.widgets.summary_view import SummaryView
 
@@ -40,13 +40,15 @@ class DocumentView(QWidget):
         self.summary = SummaryView()
         self.answers = QuestionsView()
         self.pages = PageView()
-        self.coverage = PlainLabel()
+        self.coverage = NameLabel()
+        self.coverage.setAlignment(Qt.AlignmentFlag.AlignRight)
         theme.set_kind(self.coverage, "meta")
         self.tabs = QTabBar()
         self.tabs.addTab("Summary")
         self.tabs.addTab("Questions")
         self.tabs.setDrawBase(False)
         self.tabs.setExpanding(False)
+        self.tabs.setUsesScrollButtons(False)
         self.tabs.setAccessibleName("Summary or questions")
         self._stack = QStackedWidget()
         self._stack.addWidget(self.summary)
@@ -106,7 +108,7 @@ class DocumentView(QWidget):
         self.document = None
         self.summary.clear(unit)
         self.answers.clear(unit)
-        self.coverage.clear()
+        self.coverage.set_name("")
         for notice in (self.error, self.warning):
             notice.say("")
         self.password.hide()
@@ -117,8 +119,8 @@ class DocumentView(QWidget):
         head = QHBoxLayout()
         head.setContentsMargins(12, 8, 24, 0)
         head.addWidget(self.tabs)
-        head.addStretch(1)
-        head.addWidget(self.coverage)
+        head.addSpacing(12)
+        head.addWidget(self.coverage, 1)
         notices = QVBoxLayout()
         notices.setContentsMargins(24, 4, 24, 0)
         notices.setSpacing(8)

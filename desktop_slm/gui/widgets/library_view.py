@@ -197,6 +197,7 @@ class LibraryView(QWidget):
         layout.setSpacing(0)
         layout.addWidget(self._make_bar())
         layout.addWidget(self._make_column(), 1)
+        self.setFocusProxy(self.list)
         self.show_records([], ())
 
     @property

@@ -53,6 +53,7 @@ class PageView(QFrame):
         self._scroll = self._make_scroll()
         self._text = TextPage()
         self._stack = QStackedWidget()
+        theme.set_kind(self._stack, "ground")
         self._stack.addWidget(self._scroll)
         self._stack.addWidget(self._make_text_frame())
         layout = QVBoxLayout(self)
@@ -60,6 +61,7 @@ class PageView(QFrame):
         layout.setSpacing(4)
         layout.addLayout(self._make_bar())
         layout.addWidget(self._stack, 1)
+        self.setFocusProxy(self._scroll)
         self.show_nothing()
 
     # what is shown

@@ -79,4 +79,5 @@ class NameLabel(PlainLabel):
         area = self.contentsRect()
         text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideMiddle, area.width())
         painter.setPen(self.palette().windowText().color())
-        painter.drawText(area, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeading), text)
+        side = self.alignment() & Qt.AlignmentFlag.AlignHorizontal_Mask
+        painter.drawText(area, int(Qt.AlignmentFlag.AlignVCenter | side), text)

@@ -42,17 +42,12 @@ class SectionButton(QAbstractButton):
             painter.setPen(QPen(QColor(palette.accent), 2))
             painter.drawRoundedRect(self.rect().adjusted(1, 1, -1, -1), 6, 6)
         left = 6
-        if self.isCheckable():
-            name = "chevron-down" if self.isChecked() else "chevron-right"
-            mark = theme.pixmap(name, palette.muted, 14, self.devicePixelRatioF())
-            painter.drawPixmap(left, (self.height() - 14) // 2, mark)
-            left += 20
         small = QFont(self.font())
         small.setPixelSize(theme.text_px() - 2)
         painter.setFont(small)
         page_width = painter.fontMetrics().horizontalAdvance(self._page)
         painter.setFont(self.font())
-        room = self.width() - left - page_width - 14
+        room = self.width() - left - page_width - 40
         title = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room)
         title_width = self.fontMetrics().horizontalAdvance(title)
         centered = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
@@ -60,9 +55,12 @@ class SectionButton(QAbstractButton):
         painter.drawText(QRect(left, 0, title_width + 2, self.height()), centered, title)
         painter.setFont(small)
         painter.setPen(QColor(palette.muted))
-        painter.drawText(
-            QRect(left + title_width + 6, 0, page_width + 4, self.height()), centered, self._page
-        )
+        left += title_width + 6
+        painter.drawText(QRect(left, 0, page_width + 4, self.height()), centered, self._page)
+        if self.isCheckable():
+            name = "chevron-down" if self.isChecked() else "chevron-right"
+            mark = theme.pixmap(name, palette.muted, 12, self.devicePixelRatioF())
+            painter.drawPixmap(left + page_width + 6, (self.height() - 12) // 2, mark)
 
 
 class SectionRow(QWidget):
@@ -95,7 +93,7 @@ class SectionRow(QWidget):
     def _make_notes(self) -> QWidget:
         notes = QWidget(self)
         layout = QVBoxLayout(notes)
-        layout.setContentsMargins(20, 0, 0, 8)
+        layout.setContentsMargins(8, 0, 0, 8)
         layout.setSpacing(2)
         for note in self._section.notes:
             view = SentenceView(note, unit=self._unit, lead="•", parent=notes)
