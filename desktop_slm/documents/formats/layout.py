@@ -1,0 +1,524 @@
+"""From lines with places and sizes to blocks: what a page means, judged by how it looks.
+
+Pure Python over `Line`s; knows nothing of PDF. The order of the lines as written is trusted (it is
+the reading order in nearly all files) except where it plainly jumps; see `columns`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from desktop_slm.documents.formats import columns
+from desktop_slm.documents.model import BlockKind
+
+
+@dataclass(slots=True)
+class Line:
+    """A line, or the part of one up to a wide gap. Points, origin at the top left of the page.
+
+    Attributes:
+        text: As written.
+        left, top, right, bottom: Its box.
+        baseline: Where the letters stand.
+        size: Of the letters.
+        bold, mono: Of the font.
+        hyphen: It ends within a word; the hyphen is not in ``text``.
+        start, count: Place among the page's characters.
+        row: Parts of the same line share it.
+    """
+
+    text: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+    baseline: float
+    size: float
+    bold: bool = False
+    mono: bool = False
+    hyphen: bool = False
+    start: int = 0
+    count: int = 0
+    row: int = 0
+
+
+@dataclass(slots=True)
+class PageLines:
+    """The lines of one page as written."""
+
+    lines: list[Line]
+    width: float
+    height: float
+
+
+@dataclass(slots=True)
+class Draft:
+    """A block before it has an id: its kind, text and the lines it came from."""
+
+    kind: BlockKind
+    text: str
+    lines: list[Line]
+    level: int = 0
+
+    @property
+    def size(self) -> float:
+        """Size of its letters: the median over its lines."""
+        return statistics.median(line.size for line in self.lines)
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom."""
+        return (
+            min(line.left for line in self.lines),
+            min(line.top for line in self.lines),
+            max(line.right for line in self.lines),
+            max(line.bottom for line in self.lines),
+        )
+
+
+@dataclass(slots=True)
+class Look:
+    """What is usual in this document: size of body letters, known words, outline, running lines."""
+
+    body_size: float
+    words: frozenset[str]
+    hyphenated: frozenset[str]
+    outline: dict[int, dict[str, int]] = field(default_factory=dict)
+    furniture: set[tuple[int, int]] = field(default_factory=set)
+    heading_sizes: list[float] = field(default_factory=list)
+
+
+_BULLET = re.compile(r"^(?:[•▪◦●○■□▸►‣⁃∙·\uf0b7\uf0a7\uf076]\s*|[-–—*o]\s+)(?=\S)")
+_NUMBERED = re.compile(r"^(?:\(?\d{1,2}[.)]|\([a-z0-9]{1,3}\)|[a-z][.)]|[ivx]{1,4}[.)])\s+\S")
+_LEADERS = re.compile(r"(?:\.\s?){4,}|…{2,}|_{5,}|(?:·\s?){4,}")
+_CAPTION = re.compile(
+    r"(?i)^(figure|fig\.|table|chart|abb\.|abbildung|tabelle|tableau|figura|tabla|图|表|الشكل|جدول)\s*\d+"
+)
+_NOTE = re.compile(r"^(?:\d{1,3}|[*†‡§¹²³⁴⁵⁶⁷⁸⁹]+)\s*\S")
+_PAGE_NUMBER = re.compile(
+    r"(?i)^[\s\-–—|·]*(?:page|p\.|pg\.|seite|página|pagina|стр\.|第|صفحة)?\s*#\s*(?:页|頁|ページ)?"
+    r"(?:\s*(?:of|/|von|de|из|sur|共|\|)\s*#)?[\s\-–—|·]*$"
+)
+_DIGITS = re.compile(r"\d+")
+_SENTENCE_END = tuple('.!?:;。！？؟।…”"’»')
+_WORD_ENDS = re.compile(r"([^\W\d_]+)$")
+_WORD_STARTS = re.compile(r"^([^\W\d_]+)")
+
+
+def look_of(pages: Sequence[PageLines], outline: dict[int, dict[str, int]]) -> Look:
+    """Learn what is usual in the document."""
+    sizes: Counter[float] = Counter()
+    words: set[str] = set()
+    hyphenated: set[str] = set()
+    for page in pages:
+        for line in page.lines:
+            if not line.mono:
+                sizes[_rounded(line.size)] += len(line.text)
+            found = re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)*", line.text.casefold())
+            words.update(found[:-1] if line.hyphen else found)
+    hyphenated.update(word for word in words if "-" in word)
+    look = Look(
+        body_size=sizes.most_common(1)[0][0] if sizes else 10.0,
+        words=frozenset(words),
+        hyphenated=frozenset(hyphenated),
+        outline=outline,
+    )
+    look.furniture = _furniture(pages, look.body_size)
+    return look
+
+
+def _rounded(size: float) -> float:
+    return round(size * 2) / 2
+
+
+def _furniture(pages: Sequence[PageLines], body_size: float) -> set[tuple[int, int]]:
+    """Find running headers, footers and page numbers; returns (index of page, index of line)."""
+    seen: dict[tuple[str, str, int], list[tuple[int, int]]] = {}
+    found: set[tuple[int, int]] = set()
+    for page_index, page in enumerate(pages):
+        for index, zone in _margin_lines(page):
+            line = page.lines[index]
+            counted = _DIGITS.sub("#", line.text.strip().casefold())
+            edge = line.top > page.height * 0.9 or line.bottom < page.height * 0.09
+            if edge and _PAGE_NUMBER.match(counted) and line.size <= body_size * 1.3:
+                found.add((page_index, index))
+                continue
+            same = counted if line.size < body_size * 1.15 else line.text.strip().casefold()
+            seen.setdefault((zone, same, round(line.baseline / 4)), []).append((page_index, index))
+    for (_, _, _), places in seen.items():
+        on_pages = len({page for page, _ in places})
+        if on_pages >= 3 or (on_pages == 2 == len(pages)):
+            found.update(places)
+    return found
+
+
+def _margin_lines(page: PageLines) -> Iterable[tuple[int, str]]:
+    """Yield (index, zone) of the outermost lines in the top and bottom eighth of the page."""
+    for zone, chosen in (
+        ("top", [i for i, line in enumerate(page.lines) if line.bottom < page.height * 0.125]),
+        ("bottom", [i for i, line in enumerate(page.lines) if line.top > page.height * 0.875]),
+    ):
+        chosen.sort(key=lambda i: page.lines[i].top, reverse=zone == "bottom")
+        for index in chosen[:5]:
+            yield index, zone
+
+
+def drafts(page: PageLines, page_index: int, look: Look) -> list[Draft]:
+    """Return the blocks of one page in reading order, running lines first or last as they stand."""
+    running = [page.lines[i] for i in range(len(page.lines)) if (page_index, i) in look.furniture]
+    body = [line for i, line in enumerate(page.lines) if (page_index, i) not in look.furniture]
+    rows = _rows(body)
+    pitch = _usual_pitch(body)
+    found: list[Draft] = []
+    for is_table, group in _tables(rows):
+        if is_table:
+            found.extend(_table(group))
+        else:
+            ordered = columns.unwoven(group)
+            found.extend(_prose([line for row in ordered for line in row], pitch, look))
+    found = columns.in_reading_order(found, page.width)
+    found = _joined_across_columns(found, look)
+    _label(found, page_index, page, look)
+    middle = page.height / 2
+    head = [Draft("header", line.text, [line]) for line in running if line.top < middle]
+    foot = [Draft("header", line.text, [line]) for line in running if line.top >= middle]
+    return [*head, *found, *foot]
+
+
+def _rows(lines: Sequence[Line]) -> list[list[Line]]:
+    """Group parts that stand side by side on one baseline and follow one another."""
+    rows: list[list[Line]] = []
+    for line in lines:
+        if rows:
+            last = rows[-1][-1]
+            level = abs(line.baseline - last.baseline) < 0.3 * max(line.size, last.size)
+            apart = line.left > last.right or line.right < last.left
+            if level and apart:
+                rows[-1].append(line)
+                continue
+        rows.append([line])
+    for number, row in enumerate(rows):
+        for line in row:
+            line.row = number
+    return rows
+
+
+def _usual_pitch(lines: Sequence[Line]) -> float:
+    """Return the usual distance of baselines, as a multiple of the letters' size."""
+    ratios: Counter[float] = Counter()
+    for above, below in itertools.pairwise(lines):
+        distance = below.baseline - above.baseline
+        if above.size and abs(above.size - below.size) < 0.6 and 0.8 < distance / above.size < 2.4:
+            ratios[round(distance / above.size, 1)] += 1
+    return ratios.most_common(1)[0][0] if ratios else 1.25
+
+
+def _tables(rows: list[list[Line]]) -> list[tuple[bool, list[list[Line]]]]:
+    """Cut rows into runs of table and of prose."""
+    runs: list[tuple[bool, list[list[Line]]]] = []
+    position = 0
+    while position < len(rows):
+        end = _table_end(rows, position)
+        if end > position:
+            runs.append((True, rows[position:end]))
+            position = end
+        else:
+            if not runs or runs[-1][0]:
+                runs.append((False, []))
+            runs[-1][1].append(rows[position])
+            position += 1
+    return runs
+
+
+def _table_end(rows: list[list[Line]], start: int) -> int:
+    """Return where the table that begins at row ``start`` ends, or ``start`` when none begins."""
+    end = start
+    previous: list[Line] | None = None
+    while end < len(rows):
+        row = rows[end]
+        leader = len(row) <= 2 and bool(_LEADERS.search(" ".join(part.text for part in row)))
+        if len(row) < 2 and not leader:
+            break
+        if previous is not None:
+            distance = row[0].baseline - previous[0].baseline
+            size = max(row[0].size, 1.0)
+            if not 0 < distance < 4 * size:
+                break
+            if not leader and not _aligned(previous, row):
+                break
+        previous = row
+        end += 1
+    group = rows[start:end]
+    if not group or columns.is_woven_prose(group):
+        return start
+    wide = max(len(row) for row in group)
+    is_leaders = all(_LEADERS.search(" ".join(part.text for part in row)) for row in group)
+    enough = len(group) >= 2 if wide >= 3 or is_leaders else len(group) >= 3
+    return end if enough else start
+
+
+def _aligned(above: list[Line], below: list[Line]) -> bool:
+    """Tell whether two rows share at least two column edges or middles, or all that one of them has."""
+    tolerance = 0.6 * max(above[0].size, below[0].size)
+    shared = 0
+    for cell in below:
+        edges = (cell.left, cell.right, (cell.left + cell.right) / 2)
+        shared += any(
+            abs(edge - other) < tolerance
+            for part in above
+            for edge, other in zip(edges, (part.left, part.right, (part.left + part.right) / 2), strict=True)
+        )
+    return shared >= min(2, len(above), len(below))
+
+
+def _table(rows: list[list[Line]]) -> list[Draft]:
+    lines = [line for row in rows for line in sorted(row, key=lambda part: part.left)]
+    texts = []
+    contents = 0
+    for row in rows:
+        cells = [part.text.strip() for part in sorted(row, key=lambda part: part.left)]
+        joined = " ".join(cells)
+        if _LEADERS.search(joined):
+            contents += 1
+            title, _, number = _LEADERS.sub("\0", joined, count=1).partition("\0")
+            cells = [title.strip(), _LEADERS.sub(" ", number).strip()]
+        texts.append(" | ".join(cell.replace("|", "/") for cell in cells if cell))
+    # A table of contents only repeats the headings: it is shown and never read as prose.
+    kind: BlockKind = "header" if contents * 2 > len(rows) or _is_contents(rows) else "table"
+    return [Draft(kind, "\n".join(texts), lines)]
+
+
+def _is_contents(rows: list[list[Line]]) -> bool:
+    """Tell whether rows are headings and ascending page numbers without leaders."""
+    numbers = [row[-1].text.strip() for row in rows]
+    if len(rows) < 4 or not all(
+        len(row) in (2, 3) and n.isdigit() for row, n in zip(rows, numbers, strict=True)
+    ):
+        return False
+    values = [int(number) for number in numbers]
+    return (
+        values == sorted(values)
+        and values[-1] < 5_000
+        and all(re.search(r"[^\W\d_]{3}", r[0].text + r[1].text) for r in rows)
+    )
+
+
+def _prose(lines: list[Line], pitch: float, look: Look) -> list[Draft]:
+    """Group consecutive lines into paragraphs, list items, headings and code."""
+    groups: list[list[Line]] = []
+    for line in lines:
+        if groups and _goes_on(groups[-1], line, pitch):
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    return [_paragraph(group, look) for group in groups]
+
+
+def _goes_on(group: list[Line], line: Line, pitch: float) -> bool:
+    """Tell whether ``line`` belongs to the paragraph of the lines before it."""
+    last = group[-1]
+    if line.row == last.row:
+        return not (_ends_sentence(last.text) and line.left - last.right > 4 * line.size)
+    if abs(line.size - last.size) > 0.12 * max(line.size, last.size) or line.mono != last.mono:
+        return False
+    if line.bold != last.bold and not (_ends_open(last) and not line.bold):
+        return False
+    distance = line.baseline - last.baseline
+    if not 0.3 * line.size < distance < (pitch * 1.22 + 0.05) * line.size:
+        return False
+    if line.mono:
+        return True
+    if _starts_item(line.text) or line.left > last.right or line.right < last.left:
+        return False
+    left = min(part.left for part in group)
+    right = max(part.right for part in group)
+    if _starts_item(group[0].text):
+        return line.left > group[0].left + 0.3 * line.size or not _ends_sentence(last.text)
+    indented = line.left - left > 0.8 * line.size and len(group) > 1
+    if indented and not _right_aligned(group, line):
+        return False
+    short = right - last.right > 0.18 * (right - left) and len(group) > 1
+    return not (short and _ends_sentence(last.text) and not _right_aligned(group, line))
+
+
+def _ends_open(line: Line) -> bool:
+    return not _ends_sentence(line.text) and len(line.text) > 60
+
+
+def _right_aligned(group: list[Line], line: Line) -> bool:
+    """Tell whether the lines share their right edge (right-to-left text) rather than their left one."""
+    return (
+        len(group) > 1
+        and all(abs(part.right - group[0].right) < line.size for part in [*group[1:], line])
+        and any(abs(part.left - group[0].left) > line.size for part in [*group[1:], line])
+    )
+
+
+def _ends_sentence(text: str) -> bool:
+    return text.rstrip().endswith(_SENTENCE_END)
+
+
+def _starts_item(text: str) -> bool:
+    return bool(_BULLET.match(text) or _NUMBERED.match(text))
+
+
+def _paragraph(lines: list[Line], look: Look) -> Draft:
+    if all(line.mono for line in lines) and len(lines) > 1:
+        left = min(line.left for line in lines)
+        texts = [" " * round((line.left - left) / (0.6 * max(line.size, 1))) + line.text for line in lines]
+        return Draft("code", "\n".join(texts), lines)
+    text = joined(lines, look)
+    bullet = _BULLET.match(text)
+    if bullet:
+        return Draft("list_item", text[bullet.end() :], lines, level=1)
+    kind: BlockKind = "list_item" if _NUMBERED.match(text) else "paragraph"
+    return Draft(kind, text, lines, level=1 if kind == "list_item" else 0)
+
+
+def joined(lines: Sequence[Line], look: Look) -> str:
+    """Return the text of ``lines`` as running text, words put together again."""
+    text = ""
+    hyphen = False
+    for line in lines:
+        part = line.text.strip()
+        if hyphen:
+            text = _rejoined(text, part, look)
+        elif text and part:
+            text += part if _no_space_between(text, part) else f" {part}"
+        else:
+            text += part
+        hyphen = line.hyphen
+    return text + "-" if hyphen else text
+
+
+def _no_space_between(text: str, part: str) -> bool:
+    """Tell whether lines join without a space: wide letters, or after a hyphen."""
+    before, after = text[-1], part[0]
+    if before in "-–/" and text[-2:-1].isalnum() and after.isalnum():
+        return True
+    return _is_wide(before) and _is_wide(after)
+
+
+def _is_wide(character: str) -> bool:
+    return (
+        "\u2e80" <= character <= "\u9fff"
+        or "\uf900" <= character <= "\ufaff"
+        or "\uff00" <= character <= "\uffef"
+    )
+
+
+def _rejoined(text: str, part: str, look: Look) -> str:
+    """Put a word cut at a line end together: with its hyphen when the document writes it so elsewhere."""
+    before = _WORD_ENDS.search(text)
+    after = _WORD_STARTS.match(part)
+    if not before or not after:
+        return f"{text}-{part}"
+    head, tail = before.group().casefold(), after.group().casefold()
+    if f"{head}-{tail}" in look.hyphenated:
+        return f"{text}-{part}"
+    if head + tail in look.words:
+        return text + part
+    both_words = head in look.words and tail in look.words and min(len(head), len(tail)) > 2
+    return f"{text}-{part}" if part[0].isupper() or both_words else text + part
+
+
+def _joined_across_columns(found: list[Draft], look: Look) -> list[Draft]:
+    """Put together a paragraph that breaks off at the foot of a column and goes on in the next."""
+    merged: list[Draft] = []
+    for draft in found:
+        last = merged[-1] if merged else None
+        if (
+            last is not None
+            and last.kind in ("paragraph", "list_item")
+            and draft.kind == "paragraph"
+            and not _ends_sentence(last.text)
+            and draft.text[:1].islower()
+            and abs(draft.size - last.size) < 0.6
+            and draft.lines[0].left > last.lines[-1].right
+            and draft.lines[0].baseline < last.lines[-1].baseline
+        ):
+            last.lines = [*last.lines, *draft.lines]
+            text = joined(last.lines, look)
+            bullet = _BULLET.match(text)
+            last.text = text[bullet.end() :] if bullet else text
+        else:
+            merged.append(draft)
+    return merged
+
+
+def _label(found: list[Draft], page_index: int, page: PageLines, look: Look) -> None:
+    """Tell headings, captions and footnotes from plain paragraphs."""
+    outline = look.outline.get(page_index, {})
+    for position, draft in enumerate(found):
+        if draft.kind not in ("paragraph", "list_item"):
+            continue
+        level = outline.get(outline_key(draft.text), 0)
+        below = found[position + 1] if position + 1 < len(found) else None
+        if level:
+            draft.kind, draft.level = "heading", level
+        elif _CAPTION.match(draft.text) and len(draft.text) < 300:
+            draft.kind, draft.level = "caption", 0
+        elif _is_heading(draft, below, look):
+            draft.kind, draft.level = "heading", 0
+            size = _rounded(draft.size)
+            if size not in look.heading_sizes:
+                look.heading_sizes.append(size)
+        elif _is_note(draft, page, look):
+            draft.kind, draft.level = "note", 0
+
+
+def _is_heading(draft: Draft, below: Draft | None, look: Look) -> bool:
+    text = draft.text
+    if len(text) > 200 or len(draft.lines) > 4 or not re.search(r"[^\W\d_]", text):
+        return False
+    size = draft.size
+    if size >= look.body_size * 1.15:
+        return len(text) < 120 or not _ends_sentence(text)
+    if draft.kind == "list_item" and not all(line.bold for line in draft.lines):
+        return False
+    bold = all(line.bold for line in draft.lines)
+    stands_over = below is not None and below.box[1] >= draft.lines[0].top
+    return bool(
+        bold
+        and size >= look.body_size * 0.95
+        and len(text) < 120
+        and not text.endswith((".", ",", ";"))
+        and stands_over
+    )
+
+
+def _is_note(draft: Draft, page: PageLines, look: Look) -> bool:
+    low = draft.lines[0].top > page.height * 0.55
+    return low and draft.size <= look.body_size * 0.92 and bool(_NOTE.match(draft.text))
+
+
+def outline_key(text: str) -> str:
+    """Return a heading as outline and page can be compared: letters and digits only."""
+    return "".join(c for c in text.casefold() if c.isalnum())[:80]
+
+
+def settle_levels(pages: Iterable[Sequence[Draft]], look: Look) -> None:
+    """Give headings that the outline does not know a level by their size, after all pages are read."""
+    known: dict[float, list[int]] = {}
+    unknown: list[Draft] = []
+    for page in pages:
+        for draft in page:
+            if draft.kind != "heading":
+                continue
+            if draft.level:
+                known.setdefault(_rounded(draft.size), []).append(draft.level)
+            else:
+                unknown.append(draft)
+    by_size = {size: int(statistics.median_low(levels)) for size, levels in known.items()}
+    deepest = max(by_size.values(), default=0)
+    ranks = sorted({_rounded(draft.size) for draft in unknown} - set(by_size), reverse=True)
+    for rank, size in enumerate(ranks):
+        larger = [level for known_size, level in by_size.items() if known_size > size]
+        by_size[size] = max(larger) + 1 if larger else (1 if deepest else min(rank + 1, 6))
+    for draft in unknown:
+        draft.level = min(by_size[_rounded(draft.size)], 6)

@@ -1,0 +1,164 @@
+"""The sentences that carry a document, without a model: near the center of its words, and unlike one another.
+
+Centroid-based extraction (Radev et al., 2004) with maximal marginal relevance (Carbonell and Goldstein, 1998)
+for variety; linear in the length of the document.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from desktop_slm.documents.model import Block, Document, KeySentence
+from desktop_slm.documents.split import reading_blocks, sentences
+from desktop_slm.documents.terms import Stemmer, count_words, has_unspaced, is_unspaced
+
+_SHORTEST_WORDS, _LONGEST_WORDS = 7, 45
+_SHORTEST_WIDE, _LONGEST_WIDE = 12, 120  # characters, in scripts without spaces
+_POOL = 400  # candidates compared with one another
+_SIMILARITY_COST = 0.55
+
+# Sentences that lean on what stands before them say little alone.
+_LEANING = re.compile(
+    r"(?i)^(?:this|these|that|those|it|its|they|their|he|she|his|her|such|however|therefore|thus|hence|"
+    r"moreover|furthermore|also|but|and|or|so|then|yet|for example|for instance|in addition|as a result|see|"
+    r"see also|note that|dies|diese|dieser|es|sie|er|aber|und|ces?|cette|il|elle|esto|este|esta|ello)\b"
+)
+_NO_SENTENCE = re.compile(
+    r"(?i)(?:\.\s?){4,}|…{2,}|https?://|www\.|@\w+\.\w|©|all rights reserved|isbn|doi:"
+    r"|^\W*(?:figure|table|fig\.)\s*\d"
+)
+_LETTERS = re.compile(r"[^\W\d_]+")
+_ENDS = (".", "!", "?", "。", "！", "？", "؟", "।", "۔", "።", "։", ".”", '."', ".)", "。」", "”", "»")
+
+
+@dataclass(slots=True)
+class _Candidate:
+    text: str
+    page: int
+    block: int
+    place: int
+    weights: dict[str, float]
+    score: float = 0.0
+
+
+def key_sentences(document: Document, limit: int = 8) -> list[KeySentence]:
+    """Return up to ``limit`` sentences that carry ``document``, in its order.
+
+    Running lines, tables, contents, captions and fragments are never chosen.
+    """
+    blocks = reading_blocks(document)
+    candidates, heading_terms = _candidates(blocks)
+    if not candidates:
+        return []
+    _score(candidates, heading_terms, len(blocks))
+    pool = sorted(candidates, key=lambda c: -c.score)[:_POOL]
+    chosen = _varied(pool, limit)
+    top = max(candidate.score for candidate in chosen)
+    return [
+        KeySentence(
+            text=c.text, page=c.page, block=c.block, score=round(c.score / top, 3) if top > 0 else 0.0
+        )
+        for c in sorted(chosen, key=lambda c: c.place)
+    ]
+
+
+def _candidates(blocks: list[tuple[int, Block]]) -> tuple[list[_Candidate], dict[int, frozenset[str]]]:
+    """Return the sentences worth choosing, and the terms of the heading that each place stands under."""
+    stemmer = Stemmer()
+    counted: list[tuple[str, int, int, int, Counter[str]]] = []
+    headings: dict[int, frozenset[str]] = {}
+    current: frozenset[str] = frozenset()
+    document_frequency: Counter[str] = Counter()
+    for place, (page, block) in enumerate(blocks):
+        if block.kind == "heading":
+            current = frozenset(stemmer.terms(block.text))
+        headings[place] = current
+        if block.kind not in ("paragraph", "list_item"):
+            continue
+        for start, end in sentences(block.text):
+            text = block.text[start:end]
+            counts = Counter(stemmer.terms(text))
+            document_frequency.update(counts.keys())
+            if _is_worth(text):
+                counted.append((text, page, block.id, place, counts))
+    total = max(1, sum(1 for _ in counted))
+    idf = {term: math.log(1 + total / count) for term, count in document_frequency.items()}
+    found: dict[str, _Candidate] = {}
+    for text, page, block_id, place, counts in counted:
+        weights = {term: (1 + math.log(count)) * idf[term] for term, count in counts.items()}
+        norm = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
+        scaled = {term: weight / norm for term, weight in weights.items()}
+        found.setdefault(text.casefold(), _Candidate(text, page, block_id, place, scaled))
+    return list(found.values()), headings
+
+
+def _is_worth(text: str) -> bool:
+    """Tell whether a sentence can stand alone as a quote."""
+    if not text.endswith(_ENDS) or text.endswith("...") or _NO_SENTENCE.search(text):
+        return False
+    letters = sum(map(len, _LETTERS.findall(text)))
+    if letters < 0.6 * (len(text) - text.count(" ")):
+        return False
+    if has_unspaced(text) and sum(map(is_unspaced, text)) > 0.3 * letters:
+        return _SHORTEST_WIDE <= len(text) <= _LONGEST_WIDE
+    first = next((c for c in text if c.isalnum()), "")
+    if first.islower() or text[0] in ",;:)]|":
+        return False
+    return _SHORTEST_WORDS <= count_words(text) <= _LONGEST_WORDS
+
+
+def _score(candidates: list[_Candidate], headings: dict[int, frozenset[str]], places: int) -> None:
+    """Weigh each candidate: nearness to the center, its place, its heading, figures in it."""
+    center: Counter[str] = Counter()
+    for candidate in candidates:
+        center.update(candidate.weights)
+    # Words of a single sentence pull it to itself only.
+    kept = dict(center.most_common(1_500))
+    norm = math.sqrt(sum(weight * weight for weight in kept.values())) or 1.0
+    firsts: set[int] = set()
+    for candidate in candidates:
+        nearness = sum(weight * kept.get(term, 0.0) for term, weight in candidate.weights.items()) / norm
+        bonus = 1.0
+        if candidate.place not in firsts:
+            firsts.add(candidate.place)
+            bonus += 0.12  # first sentence of its paragraph
+        bonus += 0.15 * max(0.0, 1 - 12 * candidate.place / max(places, 12))  # near the beginning
+        heading = headings.get(candidate.place, frozenset())
+        if heading and heading & candidate.weights.keys():
+            bonus += 0.12
+        if re.search(r"\d", candidate.text):
+            bonus += 0.10
+        if _LEANING.match(candidate.text):
+            bonus -= 0.30
+        words = count_words(candidate.text)
+        if words < 10:
+            bonus -= 0.10
+        candidate.score = nearness * bonus
+
+
+def _varied(pool: list[_Candidate], limit: int) -> list[_Candidate]:
+    """Choose by score less the likeness to what is chosen already; at most two from one block."""
+    chosen: list[_Candidate] = []
+    likeness = [0.0] * len(pool)
+    per_block: Counter[int] = Counter()
+    left = set(range(len(pool)))
+    while left and len(chosen) < limit:
+        best = max(left, key=lambda i: (pool[i].score * (1 - _SIMILARITY_COST * likeness[i]), -pool[i].place))
+        left.discard(best)
+        if likeness[best] > 0.75 or per_block[pool[best].block] >= 2:
+            continue
+        winner = pool[best]
+        chosen.append(winner)
+        per_block[winner.block] += 1
+        for i in left:
+            likeness[i] = max(likeness[i], _cosine(winner.weights, pool[i].weights))
+    return chosen
+
+
+def _cosine(a: dict[str, float], b: dict[str, float]) -> float:
+    if len(a) > len(b):
+        a, b = b, a
+    return sum(weight * b.get(term, 0.0) for term, weight in a.items())
