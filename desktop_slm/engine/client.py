@@ -1,0 +1,334 @@
+"""The engine as the app sees it: requests go to a worker process, which is started when it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import queue
+import struct
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from desktop_slm.engine import protocol as p
+from desktop_slm.engine.api import (
+    EngineEvent,
+    Finished,
+    GenerateRequest,
+    Hardware,
+    Loaded,
+    Message,
+    ModelSpec,
+    Pooling,
+)
+from desktop_slm.engine.life import Life, Ticket
+from desktop_slm.errors import (
+    DesktopSlmError,
+    EngineCrashed,
+    EngineError,
+    InvalidRequest,
+    ModelInvalid,
+    ModelNotFound,
+)
+from desktop_slm.processes import usage
+from desktop_slm.processes.child import Death
+from desktop_slm.processes.sandbox import SandboxLevel
+
+CRASH_LIMIT = 2
+CRASH_WINDOW_S = 600.0
+_SMALLEST_GGUF_BYTES = 64
+
+_Answer = TypeVar("_Answer", bound=p.Answer)
+
+
+class EngineClient:
+    """Implements `api.Engine` over worker processes; one life at a time serves, old ones end their jobs.
+
+    Args:
+        threads: Threads of inference, 0 for one per physical core.
+        model_folders: Folders whose models one worker may read; others cost a new worker when changed to.
+        silence_limit_s: Seconds without a sign of life after which a working worker is ended.
+        cancel_limit_s: Seconds a cancelled job may go on before the worker is ended.
+    """
+
+    def __init__(
+        self,
+        *,
+        threads: int = 0,
+        model_folders: Sequence[str | Path] = (),
+        silence_limit_s: float = 10.0,
+        cancel_limit_s: float = 3.0,
+    ) -> None:
+        self._threads = threads
+        self._folders = tuple(os.path.realpath(folder) for folder in model_folders)
+        self._silence_limit_s = silence_limit_s
+        self._cancel_limit_s = cancel_limit_s
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._life: Life | None = None
+        self._lives: set[Life] = set()
+        self._crashes: dict[str, list[float]] = defaultdict(list)
+        self._users: dict[int, set[str]] = {}  # id of a life -> models asked of it
+        self._closed = False
+
+    # The protocol
+
+    def load(self, model: ModelSpec) -> Loaded:
+        """Load ``model`` unless it is the one in memory. Forgives its earlier crashes."""
+        self._crashes.pop(_real(model.path), None)
+        return self._call(_checked(model), p.Load, p.Ready).loaded
+
+    def loaded(self) -> Loaded | None:
+        """Return the model in memory without waiting."""
+        life = self._life
+        return life.loaded if life is not None and life.usable else None
+
+    def generate(self, request: GenerateRequest) -> Generator[EngineEvent, None, None]:
+        """Answer one request; the last event is `Finished`."""
+        with contextlib.closing(self.generate_many([request])) as events:
+            for _, event in events:
+                yield event
+
+    def generate_many(
+        self, requests: Sequence[GenerateRequest]
+    ) -> Generator[tuple[int, EngineEvent], None, None]:
+        """Answer several requests of one model together; yields (index of the request, event).
+
+        Closing the generator cancels what is open. The first failure cancels the rest and is raised.
+        """
+        if not requests:
+            return
+        if any(request.model != requests[0].model for request in requests):
+            raise InvalidRequest(
+                "Requests that are answered together need one model", "Report this as a bug."
+            )
+        model = _checked(requests[0].model)
+        box: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+        life = self._life_for(model.path)
+        tickets = [Ticket(next(self._numbers), index, box) for index in range(len(requests))]
+        left = set(range(len(requests)))
+        try:
+            for ticket, request in zip(tickets, requests, strict=True):
+                life.submit(p.Generate(id=ticket.id, request=_with_model(request, model)), ticket)
+            while left:
+                index, item = box.get()
+                if isinstance(item, DesktopSlmError):
+                    left.discard(index)
+                    raise item
+                if isinstance(item, Finished | p.Dropped):
+                    left.discard(index)
+                if not isinstance(item, p.Dropped):
+                    yield index, item
+        finally:
+            for index in left:
+                life.cancel(tickets[index].id)
+
+    def count_tokens(self, model: ModelSpec, texts: Sequence[str]) -> list[int]:
+        """Count the tokens of each text, without template or special tokens."""
+        return list(self._call(_checked(model), p.CountTexts, p.Counts, texts=tuple(texts)).counts)
+
+    def count_prompt(self, model: ModelSpec, messages: Sequence[Message]) -> int:
+        """Count the tokens of a conversation as the chat template renders it."""
+        return self._call(_checked(model), p.CountPrompt, p.Counts, messages=tuple(messages)).counts[0]
+
+    def tokenize_spans(self, model: ModelSpec, text: str) -> list[tuple[int, int]]:
+        """Return the (start, end) of each token in ``text``, in code points; together they cover it."""
+        ends = self._call(_checked(model), p.FindSpans, p.Spans, text=text).ends
+        return list(zip((0, *ends), ends, strict=False))
+
+    def embed(self, model: ModelSpec, texts: Sequence[str], pooling: Pooling = "mean") -> list[list[float]]:
+        """Return one L2-normalized vector per text."""
+        answer = self._call(_checked(model), p.Embed, p.Vectors, texts=tuple(texts), pooling=pooling)
+        return [list(vector) for vector in answer.vectors]
+
+    def quantize(self, source: str, target: str, file_type: str) -> None:
+        """Write ``source`` anew as ``target`` in the layout ``file_type``, in a worker of its own.
+
+        That worker alone may write, and only into the target's folder.
+        """
+        _check_file(source)
+        folder = os.path.realpath(Path(target).parent)
+        life = self._start(p.Open((_folder(source),), (folder,), self._threads))
+        try:
+            number = next(self._numbers)
+            order = p.Quantize(id=number, source=_real(source), target=_real(target), file_type=file_type)
+            self._wait(life, order, p.Written)
+        finally:
+            life.stop()
+
+    def hardware(self) -> Hardware:
+        """Tell what this computer is and what inference runs on."""
+        life = self._life_for("")
+        return self._wait(life, p.Describe(id=next(self._numbers)), p.Described).hardware
+
+    def memory_bytes(self) -> int:
+        """Return the resident memory of the worker, 0 when none runs."""
+        life = self._life
+        used = usage.of_process(life.child.pid) if life is not None and life.usable else None
+        return used.rss_bytes if used else 0
+
+    def unload(self) -> None:
+        """End the worker and free its memory; the next call starts a new one."""
+        with self._lock:
+            lives, self._life = list(self._lives), None
+        for life in lives:
+            life.stop()
+
+    def close(self) -> None:
+        """End everything."""
+        self._closed = True
+        self.unload()
+
+    # For doctor, tests and benchmarks
+
+    def sandbox_level(self) -> SandboxLevel | None:
+        """Return how far the worker is confined, None when none runs."""
+        return self._life.level if self._life is not None else None
+
+    def prove_walls(self, paths: Sequence[str] = ()) -> p.Walls:
+        """Let the worker try what it must not be able to do; see `protocol.Walls`."""
+        life = self._life_for("")
+        return self._wait(life, p.ProveWalls(id=next(self._numbers), paths=tuple(paths)), p.Walls)
+
+    def worker_pid(self) -> int:
+        """Return the process id of the worker, 0 when none runs."""
+        life = self._life
+        return life.child.pid if life is not None and life.usable else 0
+
+    # Lives
+
+    def _life_for(self, path: str) -> Life:
+        """Return a worker that may read the model at ``path``; any will do when that is empty.
+
+        Raises:
+            EngineCrashed: The model has ended its worker too often of late.
+        """
+        self._refuse_crash_loop(path)
+        with self._lock:
+            if self._closed:
+                raise EngineError("The engine is closed", "Start the application again.")
+            life = self._life
+            if life is None or not life.usable or not _may_read(life, path):
+                if life is not None and life.usable:
+                    life.retire()
+                folders = dict.fromkeys(
+                    [*self._folders, *([_folder(path), _given_folder(path)] if path else [])]
+                )
+                life = self._life = self._start(p.Open(tuple(folders), (), self._threads))
+            if path:
+                self._users.setdefault(id(life), set()).add(path)
+            return life
+
+    def _start(self, opening: p.Open) -> Life:
+        life = Life(
+            opening,
+            silence_limit_s=self._silence_limit_s,
+            cancel_limit_s=self._cancel_limit_s,
+            on_death=self._on_death,
+        )
+        self._lives.add(life)
+        return life
+
+    def _on_death(self, life: Life, death: Death) -> None:
+        self._lives.discard(life)
+        models = self._users.pop(id(life), set())
+        if death.reason == "was stopped":
+            return
+        path = life.loaded.path if life.loaded else ""
+        for model in {path} if path else models:
+            self._crashes[model].append(time.monotonic())
+
+    def _refuse_crash_loop(self, path: str) -> None:
+        now = time.monotonic()
+        recent = [at for at in self._crashes.get(path, ()) if now - at < CRASH_WINDOW_S]
+        if len(recent) >= CRASH_LIMIT:
+            raise EngineCrashed(
+                f"The model has crashed {len(recent)} times within 10 minutes",
+                "Choose another model, or load this one again to try once more.",
+            )
+
+    # Calls with one answer
+
+    def _call(self, model: ModelSpec, order: Any, answer: type[_Answer], **fields: Any) -> _Answer:
+        life = self._life_for(model.path)
+        return self._wait(life, order(id=next(self._numbers), model=model, **fields), answer)
+
+    def _wait(self, life: Life, order: p.Order, answer: type[_Answer]) -> _Answer:
+        box: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+        life.submit(order, Ticket(order.id, 0, box))
+        try:
+            _, item = box.get()
+        except BaseException:
+            life.cancel(order.id)
+            raise
+        if isinstance(item, DesktopSlmError):
+            raise item
+        if not isinstance(item, answer):
+            raise EngineError("The model's process gave an unexpected answer", "Report this as a bug.")
+        return item
+
+
+def _real(path: str) -> str:
+    return os.path.realpath(path)
+
+
+def _folder(path: str) -> str:
+    return os.path.dirname(_real(path))  # noqa: PTH120 - strings all the way to the worker
+
+
+def _given_folder(path: str) -> str:
+    return os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH120
+
+
+def _may_read(life: Life, path: str) -> bool:
+    folder = Path(_folder(path)) if path else None
+    return folder is None or any(folder.is_relative_to(allowed) for allowed in life.opening.read_paths)
+
+
+def _checked(model: ModelSpec) -> ModelSpec:
+    """Return the model with its real path, after a look at the file.
+
+    Raises:
+        ModelNotFound, ModelInvalid: No file, or surely not a model.
+    """
+    _check_file(model.path)
+    return ModelSpec(
+        path=_real(model.path),
+        n_ctx=model.n_ctx,
+        n_gpu_layers=model.n_gpu_layers,
+        n_threads=model.n_threads,
+    )
+
+
+def _with_model(request: GenerateRequest, model: ModelSpec) -> GenerateRequest:
+    return msgspec.structs.replace(request, model=model)
+
+
+def _check_file(path: str) -> None:
+    """Refuse what is surely no model before a worker is started for it: 0 bytes, another kind of file."""
+    again = "Download or copy it again."
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(24)
+        size_bytes = Path(path).stat().st_size
+    except FileNotFoundError as error:
+        raise ModelNotFound(
+            "The model file is not there", "Choose another model, or add it again."
+        ) from error
+    except OSError as error:
+        raise ModelInvalid("The model file cannot be read", "Check the file's permissions.") from error
+    if size_bytes == 0:
+        raise ModelInvalid("The model file is empty", again)
+    if head[:4] != b"GGUF":
+        raise ModelInvalid("The file is not a GGUF model", "Choose a file that ends in .gguf.")
+    if size_bytes < _SMALLEST_GGUF_BYTES:
+        raise ModelInvalid("The model file is cut off", again)
+    version, tensors, keys = struct.unpack_from("<IQQ", head.ljust(24, b"\0"), 4)
+    if version not in (2, 3) or tensors > 1_000_000 or keys > 1_000_000:
+        raise ModelInvalid("The model file is damaged, or of an unknown version", again)

@@ -1,0 +1,562 @@
+"""The wall around llama.cpp: the only file that imports llama_cpp, and only the worker imports this one.
+
+It speaks to the C API, not to the `Llama` class: one model, one context with many sequences, batches that
+we build. Nothing here is decided; the scheduler decides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.metadata
+import importlib.util
+import math
+import re
+import sys
+import types
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from desktop_slm.engine.api import Device, Pooling, Sampling
+from desktop_slm.engine.template import Special
+from desktop_slm.errors import InvalidRequest, LoadFailed, ModelInvalid, ModelUnsupported
+
+
+def _import_low_level() -> Any:
+    """Import the C bindings without the package's `__init__`, whose numpy and servers cost 0.3 s."""
+    if "llama_cpp" not in sys.modules:
+        spec = importlib.util.find_spec("llama_cpp")
+        if spec is None or spec.submodule_search_locations is None:
+            raise LoadFailed("The inference engine is not installed", "Install the application again.")
+        package = types.ModuleType("llama_cpp")
+        package.__path__ = list(spec.submodule_search_locations)
+        package.__spec__ = spec
+        sys.modules["llama_cpp"] = package
+    return importlib.import_module("llama_cpp.llama_cpp")
+
+
+C: Any = _import_low_level()
+LIBRARY_FOLDER = Path(C.__file__).parent / "lib"
+_WARNING = 3
+_KEPT_LOG_LINES = 4_000
+_UNLOADABLE = re.compile(
+    r"corrupted|incomplete|not within the file bounds|invalid magic|failed to read|bad magic|"
+    r"wrong number of tensors|tensor .* has|missing tensor|invalid|read beyond",
+    re.IGNORECASE,
+)
+_UNKNOWN = re.compile(
+    r"unknown (model architecture|pre-tokenizer)|unsupported|unknown tokenizer", re.IGNORECASE
+)
+
+FILE_TYPES = {
+    "F16": C.LLAMA_FTYPE_MOSTLY_F16,
+    "BF16": C.LLAMA_FTYPE_MOSTLY_BF16,
+    "Q4_0": C.LLAMA_FTYPE_MOSTLY_Q4_0,
+    "Q4_K_S": C.LLAMA_FTYPE_MOSTLY_Q4_K_S,
+    "Q4_K_M": C.LLAMA_FTYPE_MOSTLY_Q4_K_M,
+    "Q5_K_M": C.LLAMA_FTYPE_MOSTLY_Q5_K_M,
+    "Q6_K": C.LLAMA_FTYPE_MOSTLY_Q6_K,
+    "Q8_0": C.LLAMA_FTYPE_MOSTLY_Q8_0,
+    "IQ4_NL": C.LLAMA_FTYPE_MOSTLY_IQ4_NL,
+}
+
+
+class Log:
+    """Collects what llama.cpp says, to be read for reasons and sizes; quiet unless it is loading.
+
+    Log lines hold no user text while loading; afterwards (a grammar that cannot be parsed is quoted) nothing
+    is kept.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._keeping = False
+        self._callback = C.llama_log_callback(self._take)  # kept: llama.cpp holds only the pointer
+        C.llama_log_set(self._callback, None)
+
+    def _take(self, level: int, text: bytes, _: object) -> None:
+        if self._keeping and level >= 2 and len(self.lines) < _KEPT_LOG_LINES:
+            line = text.decode("utf-8", "replace").rstrip()
+            self.lines.append(line)
+            if level >= _WARNING and level < 5:
+                sys.stderr.write(_without_paths(line) + "\n")
+
+    def start(self) -> None:
+        """Forget what was said and keep what comes."""
+        self.lines.clear()
+        self._keeping = True
+
+    def stop(self) -> None:
+        """Keep nothing from now on."""
+        self._keeping = False
+
+    def mebibytes(self, pattern: str) -> int:
+        """Return the sum of the sizes, given as ``N MiB`` after ``pattern``, in bytes."""
+        found = (re.search(pattern + r"\s*=\s*([0-9.]+) MiB", line) for line in self.lines)
+        return sum(int(float(match[1]) * 1024 * 1024) for match in found if match)
+
+    def reason(self) -> str:
+        """Return the last complaint, without paths."""
+        words = ("error", "fail", "unable", "unknown", "corrupt", "invalid", "not enough")
+        for line in reversed(self.lines):
+            complaint = _without_paths(line).partition(": ")[2] or line
+            if any(word in complaint.lower() for word in words) and "failed to load model" not in complaint:
+                return complaint.removeprefix("error loading model: ")[:200]
+        return ""
+
+
+def _without_paths(line: str) -> str:
+    return re.sub(r"['\"]?(?:[A-Za-z]:)?[/\\][^'\"]*\.gguf['\"]?", "the file", line)
+
+
+def start_backend() -> None:
+    """Load backends from llama_cpp's own folder only, then start.
+
+    By default llama.cpp also looks into the working directory, where anyone may have put a library.
+    """
+    ggml().ggml_backend_load_all_from_path(str(LIBRARY_FOLDER).encode())
+    C.llama_backend_init()
+
+
+def ggml() -> Any:
+    """Return the device functions of ggml, which llama_cpp does not wrap."""
+    names = ("libggml.so", "libggml.dylib", "ggml.dll", "libggml.dll")
+    path = next(LIBRARY_FOLDER / name for name in names if (LIBRARY_FOLDER / name).exists())
+    library = ctypes.CDLL(str(path))
+    library.ggml_backend_load_all_from_path.argtypes = [ctypes.c_char_p]
+    library.ggml_backend_load_all_from_path.restype = None
+    library.ggml_backend_dev_count.restype = ctypes.c_size_t
+    library.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
+    library.ggml_backend_dev_get.restype = ctypes.c_void_p
+    library.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
+    for name in ("ggml_backend_dev_name", "ggml_backend_dev_description"):
+        getattr(library, name).argtypes = [ctypes.c_void_p]
+        getattr(library, name).restype = ctypes.c_char_p
+    sizes = [ctypes.POINTER(ctypes.c_size_t)] * 2
+    library.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p, *sizes]
+    library.ggml_backend_dev_memory.restype = None
+    return library
+
+
+_KINDS: dict[int, Literal["cpu", "gpu", "igpu", "accel"]] = {0: "cpu", 1: "gpu", 2: "igpu", 3: "accel"}
+
+
+def devices() -> list[Device]:
+    """Return the devices that llama.cpp can compute on."""
+    library = ggml()
+    found = []
+    for index in range(library.ggml_backend_dev_count()):
+        device = library.ggml_backend_dev_get(index)
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        library.ggml_backend_dev_memory(device, ctypes.byref(free), ctypes.byref(total))
+        found.append(
+            Device(
+                name=library.ggml_backend_dev_name(device).decode("utf-8", "replace"),
+                description=library.ggml_backend_dev_description(device).decode("utf-8", "replace"),
+                kind=_KINDS.get(library.ggml_backend_dev_type(device), "accel"),
+                free_bytes=free.value,
+                total_bytes=total.value,
+            )
+        )
+    return found
+
+
+def supports_gpu() -> bool:
+    """Tell whether this build, on this computer, can use a GPU."""
+    return bool(C.llama_supports_gpu_offload())
+
+
+def cpu_features() -> list[str]:
+    """Return the processor features that this build uses."""
+    text = C.llama_print_system_info().decode("utf-8", "replace")
+    return [name for name, value in re.findall(r"(\w+) = (\d+)", text) if value != "0"]
+
+
+def version() -> str:
+    """Return the versions of the binding and of llama.cpp."""
+    try:
+        binding = importlib.metadata.version("llama-cpp-python")
+    except importlib.metadata.PackageNotFoundError:
+        binding = "unknown"
+    return f"llama-cpp-python {binding}, llama.cpp {C.llama_version().decode('utf-8', 'replace')}"
+
+
+class Model:
+    """A model in memory, and its vocabulary.
+
+    Args:
+        path: The .gguf file.
+        n_gpu_layers: Layers on the GPU, -1 for all.
+        log: Keeps the lines of loading.
+        keep_on: Asked while loading; False gives up.
+
+    Raises:
+        ModelInvalid, ModelUnsupported: The file is damaged, or of a kind this engine does not know.
+        LoadFailed: Anything else, such as too little memory.
+        InterruptedError: ``keep_on`` said no.
+    """
+
+    def __init__(self, path: str, n_gpu_layers: int, log: Log, keep_on: Callable[[], bool]) -> None:
+        gave_up = False
+
+        def progress(_part: float, _data: object) -> bool:
+            nonlocal gave_up
+            gave_up = gave_up or not keep_on()
+            return not gave_up
+
+        params = C.llama_model_default_params()
+        params.n_gpu_layers = n_gpu_layers
+        callback = C.llama_progress_callback(progress)
+        params.progress_callback = callback
+        self.pointer = C.llama_model_load_from_file(path.encode(), params)
+        if gave_up:
+            self.close()
+            raise InterruptedError
+        if not self.pointer:
+            raise _load_error(log.reason())
+        self.vocabulary = C.llama_model_get_vocab(self.pointer)
+        self.n_vocab: int = C.llama_vocab_n_tokens(self.vocabulary)
+        self.n_ctx_train: int = C.llama_model_n_ctx_train(self.pointer)
+        self.n_layers: int = C.llama_model_n_layer(self.pointer)
+        self.n_embd: int = C.llama_model_n_embd_out(self.pointer)
+        self.size_bytes: int = C.llama_model_size(self.pointer)
+        self.generates = bool(C.llama_model_has_decoder(self.pointer)) and not C.llama_model_has_encoder(
+            self.pointer
+        )
+        self.forgets = bool(C.llama_model_is_recurrent(self.pointer) or C.llama_model_is_hybrid(self.pointer))
+        template = C.llama_model_chat_template(self.pointer, None)
+        self.template: str = template.decode("utf-8", "replace") if template else ""
+        self.bos_token: int = C.llama_vocab_bos(self.vocabulary)
+        self.bos_text = self._text(self.bos_token)
+        self.eos_text = self._text(C.llama_vocab_eos(self.vocabulary))
+        self.adds_bos = bool(C.llama_vocab_get_add_bos(self.vocabulary)) and self.bos_token >= 0
+        self._pieces: dict[int, bytes] = {}
+        self._ends: dict[int, bool] = {}
+        self._buffer = ctypes.create_string_buffer(512)
+
+    def close(self) -> None:
+        """Free the memory."""
+        if self.pointer:
+            C.llama_model_free(self.pointer)
+            self.pointer = None
+
+    def metadata(self, key: str) -> str:
+        """Return a value of the file's header as text, empty when it is not there."""
+        buffer = ctypes.create_string_buffer(1024)
+        size = C.llama_model_meta_val_str(self.pointer, key.encode(), buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace") if size >= 0 else ""
+
+    def tokenize(self, text: str, *, parse_special: bool = False, add_special: bool = False) -> list[int]:
+        """Return the tokens of ``text``; control tokens are found in it only when ``parse_special``.
+
+        ``add_special`` puts the model's first and last control tokens around it.
+        """
+        data = text.encode("utf-8", "replace")
+        size = len(data) + 8
+        tokens = (C.llama_token * size)()
+        count = C.llama_tokenize(self.vocabulary, data, len(data), tokens, size, add_special, parse_special)
+        if count < 0:
+            tokens = (C.llama_token * -count)()
+            count = C.llama_tokenize(
+                self.vocabulary, data, len(data), tokens, -count, add_special, parse_special
+            )
+        return list(tokens[: max(0, count)])
+
+    def specials(self, text: str) -> list[Special]:
+        """Return the control tokens that the tokenizer finds in ``text``, in order."""
+        found = []
+        for token in self.tokenize(text, parse_special=True):
+            attributes = C.llama_vocab_get_attr(self.vocabulary, token)
+            if attributes & (C.LLAMA_TOKEN_ATTR_CONTROL | C.LLAMA_TOKEN_ATTR_USER_DEFINED):
+                found.append(
+                    Special(
+                        token,
+                        self._text(token),
+                        bool(attributes & C.LLAMA_TOKEN_ATTR_LSTRIP),
+                        bool(attributes & C.LLAMA_TOKEN_ATTR_RSTRIP),
+                    )
+                )
+        return [special for special in found if special.text]
+
+    def ends(self, token: int) -> bool:
+        """Tell whether ``token`` ends an answer."""
+        known = self._ends.get(token)
+        if known is None:
+            known = self._ends[token] = bool(C.llama_vocab_is_eog(self.vocabulary, token))
+        return known
+
+    def piece(self, token: int) -> bytes:
+        """Return the bytes that ``token`` stands for; a control token is nothing, but for thought marks."""
+        known = self._pieces.get(token)
+        if known is None:
+            known = self._pieces[token] = self._piece(token)
+        return known
+
+    def _piece(self, token: int) -> bytes:
+        control = C.llama_vocab_get_attr(self.vocabulary, token) & C.LLAMA_TOKEN_ATTR_CONTROL
+        shown = bool(control) and "think" in self._text(token).lower()
+        buffer = self._buffer
+        size = C.llama_token_to_piece(self.vocabulary, token, buffer, len(buffer), 0, shown)
+        if size < 0:
+            self._buffer = buffer = ctypes.create_string_buffer(-size)
+            size = C.llama_token_to_piece(self.vocabulary, token, buffer, len(buffer), 0, shown)
+        return buffer.raw[: max(0, size)]
+
+    def _text(self, token: int) -> str:
+        if token < 0:
+            return ""
+        text = C.llama_vocab_get_text(self.vocabulary, token)
+        return text.decode("utf-8", "replace") if text else ""
+
+
+def _load_error(reason: str) -> ModelInvalid | ModelUnsupported | LoadFailed:
+    if _UNKNOWN.search(reason):
+        return ModelUnsupported(
+            f"This engine cannot run the model ({reason})", "Choose another model, or update the application."
+        )
+    if _UNLOADABLE.search(reason):
+        return ModelInvalid(f"The model file is damaged ({reason})", "Download or copy it again.")
+    return LoadFailed(reason or "the engine gave no reason")
+
+
+class Context:
+    """A KV cache of ``n_ctx`` cells shared by ``n_seq`` sequences, and the batches that go through it."""
+
+    def __init__(self, model: Model, *, n_ctx: int, n_seq: int, n_threads: int, n_batch: int) -> None:
+        params = C.llama_context_default_params()
+        params.n_ctx = n_ctx
+        params.n_batch = n_batch
+        params.n_ubatch = n_batch
+        params.n_seq_max = n_seq
+        params.n_outputs_max = n_seq  # else logits for a whole batch are reserved: 100 to 500 MB
+        params.kv_unified = True
+        params.n_threads = n_threads
+        params.n_threads_batch = n_threads
+        params.no_perf = True
+        self.n_batch = n_batch
+        self.n_seq = n_seq
+        self._abort = ctypes.create_string_buffer(2)
+        self.pointer = C.llama_init_from_model(model.pointer, params)
+        if not self.pointer:
+            raise LoadFailed("not enough memory for the context")
+        self.n_ctx: int = C.llama_n_ctx(self.pointer)
+        self._memory = C.llama_get_memory(self.pointer)
+        self._batch = C.llama_batch_init(n_batch, 0, 1)
+        self._sequence_of = [self._batch.seq_id[index] for index in range(n_batch)]
+        for index in range(n_batch):
+            self._batch.n_seq_id[index] = 1
+        self._let_abort()
+
+    def _let_abort(self) -> None:
+        """Let `abort` stop a running computation without a line of Python in it.
+
+        llama.cpp asks ``bool callback(void *data)`` before each operation. ``strlen`` has that shape: it
+        answers 0 for our empty string, and 1 once `abort` has put a character into it.
+        """
+        libc = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)
+        callback = ctypes.cast(libc.strlen, C.ggml_abort_callback)
+        C.llama_set_abort_callback(self.pointer, callback, ctypes.cast(self._abort, ctypes.c_void_p))
+        self._kept = (libc, callback)
+
+    def close(self) -> None:
+        """Free the memory."""
+        if self.pointer:
+            C.llama_batch_free(self._batch)
+            C.llama_free(self.pointer)
+            self.pointer = None
+
+    def set_threads(self, n_threads: int) -> None:
+        """Use ``n_threads`` from the next batch on."""
+        C.llama_set_n_threads(self.pointer, n_threads, n_threads)
+
+    def clear_batch(self) -> None:
+        """Start a new batch."""
+        self._batch.n_tokens = 0
+
+    def add(self, token: int, position: int, sequence: int, logits: bool) -> int:
+        """Add one token to the batch and return its index."""
+        batch = self._batch
+        index: int = batch.n_tokens
+        batch.token[index] = token
+        batch.pos[index] = position
+        self._sequence_of[index][0] = sequence
+        batch.logits[index] = logits
+        batch.n_tokens = index + 1
+        return index
+
+    def decode(self) -> int:
+        """Compute the batch; 0 = done, 1 = no room in the cache, 2 = aborted, below 0 = failed."""
+        result: int = C.llama_decode(self.pointer, self._batch)
+        self._abort[0] = b"\0"
+        return result
+
+    def abort(self) -> None:
+        """Stop the computation that runs now (on the CPU); any thread may call it."""
+        self._abort[0] = b"x"
+
+    def remove(self, sequence: int, start: int = 0) -> bool:
+        """Forget ``sequence`` from position ``start`` on; False when this kind of memory cannot."""
+        return bool(C.llama_memory_seq_rm(self._memory, sequence, start, -1))
+
+    def copy(self, source: int, target: int, end: int) -> None:
+        """Give ``target`` the first ``end`` positions of ``source``; the cells are shared, not copied."""
+        C.llama_memory_seq_cp(self._memory, source, target, 0, end)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        C.llama_memory_clear(self._memory, False)
+
+
+class Sampler:
+    """Draws tokens: penalties, top-k, top-p, min-p, temperature; greedy at 0; optionally within a grammar.
+
+    Raises:
+        InvalidRequest: The grammar cannot be parsed.
+    """
+
+    def __init__(self, model: Model, sampling: Sampling, seed: int, grammar: str = "") -> None:
+        self._chain = _chain(model, sampling, seed)
+        self._grammar: Any = None
+        if grammar:
+            # Null: not a grammar. llama.cpp would quote it in its log, which keeps nothing now.
+            self._grammar = C.llama_sampler_init_grammar(model.vocabulary, grammar.encode(), b"root")
+            if not self._grammar:
+                C.llama_sampler_free(self._chain)
+                self._chain = None
+                raise InvalidRequest("The form of the answer is not a grammar", "Report this as a bug.")
+            self._one = (C.llama_token_data * 1)()
+            self._whole = C.llama_sampler_chain_init(C.llama_sampler_chain_default_params())
+            C.llama_sampler_chain_add(self._whole, self._grammar)
+
+    def sample(self, context: Context, index: int) -> int:
+        """Draw the token that follows batch index ``index``."""
+        if self._grammar is None:
+            token: int = C.llama_sampler_sample(self._chain, context.pointer, index)
+            return token
+        return self._sample_in_grammar(context, index)
+
+    def _sample_in_grammar(self, context: Context, index: int) -> int:
+        """Draw freely first: checking one token against the grammar is far cheaper than all of them."""
+        trial = C.llama_sampler_clone(self._chain)
+        token: int = C.llama_sampler_sample(trial, context.pointer, index)
+        if self._allows(token):
+            C.llama_sampler_free(self._chain)
+            self._chain = trial
+            C.llama_sampler_accept(self._grammar, token)
+            return token
+        C.llama_sampler_free(trial)
+        C.llama_sampler_chain_add(self._whole, self._chain)
+        token = C.llama_sampler_sample(self._whole, context.pointer, index)
+        C.llama_sampler_chain_remove(self._whole, 1)
+        return token
+
+    def _allows(self, token: int) -> bool:
+        self._one[0].id = token
+        self._one[0].logit = 1.0
+        self._one[0].p = 0.0
+        candidates = C.llama_token_data_array(self._one, 1, -1, False)
+        C.llama_sampler_apply(self._grammar, ctypes.byref(candidates))
+        return not math.isinf(self._one[0].logit)
+
+    def close(self) -> None:
+        """Free the memory."""
+        if self._grammar is not None:
+            C.llama_sampler_free(self._whole)  # and the grammar in it
+            self._grammar = None
+        if self._chain is not None:
+            C.llama_sampler_free(self._chain)
+            self._chain = None
+
+
+def _chain(model: Model, sampling: Sampling, seed: int) -> Any:
+    chain = C.llama_sampler_chain_init(C.llama_sampler_chain_default_params())
+
+    def add(sampler: Any) -> None:
+        C.llama_sampler_chain_add(chain, sampler)
+
+    if sampling.repeat_penalty != 1.0:
+        add(C.llama_sampler_init_penalties(model.n_vocab, 64, sampling.repeat_penalty, 0.0, 0.0))
+    if sampling.temperature <= 0:
+        add(C.llama_sampler_init_greedy())
+        return chain
+    if sampling.top_k > 0:
+        add(C.llama_sampler_init_top_k(sampling.top_k))
+    if sampling.top_p < 1:
+        add(C.llama_sampler_init_top_p(sampling.top_p, 1))
+    if sampling.min_p > 0:
+        add(C.llama_sampler_init_min_p(sampling.min_p, 1))
+    add(C.llama_sampler_init_temp(sampling.temperature))
+    add(C.llama_sampler_init_dist(seed))
+    return chain
+
+
+_POOLING = {
+    "mean": C.LLAMA_POOLING_TYPE_MEAN,
+    "cls": C.LLAMA_POOLING_TYPE_CLS,
+    "last": C.LLAMA_POOLING_TYPE_LAST,
+}
+
+
+def embed(
+    model: Model, prompts: Sequence[Sequence[int]], pooling: Pooling, *, n_ctx: int, n_threads: int
+) -> list[tuple[float, ...]]:
+    """Return one L2-normalized vector for each token list; none may be longer than ``n_ctx``."""
+    params = C.llama_context_default_params()
+    params.n_ctx = params.n_batch = params.n_ubatch = n_ctx
+    params.n_threads = params.n_threads_batch = n_threads
+    params.embeddings = True
+    params.pooling_type = _POOLING[pooling]
+    params.n_outputs_max_per_seq = n_ctx
+    pointer = C.llama_init_from_model(model.pointer, params)
+    if not pointer:
+        raise LoadFailed("There is not enough memory to embed", "Close other programs and try again.")
+    batch = C.llama_batch_init(n_ctx, 0, 1)
+    try:
+        return [_embed_one(pointer, batch, model.n_embd, tokens) for tokens in prompts]
+    finally:
+        C.llama_batch_free(batch)
+        C.llama_free(pointer)
+
+
+def _embed_one(pointer: Any, batch: Any, n_embd: int, tokens: Sequence[int]) -> tuple[float, ...]:
+    memory = C.llama_get_memory(pointer)
+    if memory:
+        C.llama_memory_clear(memory, False)
+    batch.n_tokens = len(tokens)
+    for index, token in enumerate(tokens):
+        batch.token[index] = token
+        batch.pos[index] = index
+        batch.n_seq_id[index] = 1
+        batch.seq_id[index][0] = 0
+        batch.logits[index] = True
+    if C.llama_decode(pointer, batch) != 0:
+        raise LoadFailed("The text could not be embedded", "Choose another model.")
+    values = C.llama_get_embeddings_seq(pointer, 0)[:n_embd]
+    norm = math.sqrt(sum(value * value for value in values)) or 1.0
+    return tuple(value / norm for value in values)
+
+
+def quantize(source: str, target: str, file_type: str, n_threads: int, log: Log) -> None:
+    """Write ``source`` anew as ``target`` in the layout ``file_type``.
+
+    Raises:
+        InvalidRequest: No such layout.
+        ModelInvalid: The source cannot be read, or the target cannot be written.
+    """
+    if file_type not in FILE_TYPES:
+        raise InvalidRequest(
+            f"There is no layout named {file_type}", f"Choose one of {', '.join(FILE_TYPES)}."
+        )
+    params = C.llama_model_quantize_default_params()
+    params.ftype = FILE_TYPES[file_type]
+    params.nthread = n_threads
+    params.allow_requantize = True  # Q4_1 to Q8_0 keeps the values and is only laid out anew
+    log.start()
+    failed = C.llama_model_quantize(source.encode(), target.encode(), ctypes.byref(params))
+    log.stop()
+    if failed:
+        with contextlib.suppress(OSError):
+            Path(target).unlink()
+        reason = f" ({log.reason()})" if log.reason() else ""
+        raise ModelInvalid(f"The model could not be prepared{reason}", "Use it as it is, or get it again.")

@@ -1,0 +1,179 @@
+"""The messages between the engine's client and its worker.
+
+Every order carries an id that the client made; every answer names it. The first message of a worker's life
+is `Open`, which fixes what it may read and write until its end.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from desktop_slm.engine.api import EngineEvent, GenerateRequest, Hardware, Loaded, Message, ModelSpec, Pooling
+from desktop_slm.processes.sandbox import SandboxLevel
+
+
+class Open(msgspec.Struct, frozen=True, tag="open"):
+    """Start: folders that hold models, and the folder to write to (only when quantizing)."""
+
+    read_paths: tuple[str, ...] = ()
+    write_paths: tuple[str, ...] = ()
+    n_threads: int = 0
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of what the client asks for."""
+
+    id: int
+
+
+class Load(Order, frozen=True, kw_only=True, tag="load"):
+    """Load a model; answered by `Ready`."""
+
+    model: ModelSpec
+
+
+class Generate(Order, frozen=True, kw_only=True, tag="generate"):
+    """Answer a request; answered by events, the last of which is `Finished`."""
+
+    request: GenerateRequest
+
+
+class CountTexts(Order, frozen=True, kw_only=True, tag="count_texts"):
+    """Count tokens; answered by `Counts`."""
+
+    model: ModelSpec
+    texts: tuple[str, ...]
+
+
+class CountPrompt(Order, frozen=True, kw_only=True, tag="count_prompt"):
+    """Count the tokens of a rendered conversation; answered by `Counts`."""
+
+    model: ModelSpec
+    messages: tuple[Message, ...]
+
+
+class FindSpans(Order, frozen=True, kw_only=True, tag="find_spans"):
+    """Cut a text into tokens; answered by `Spans`."""
+
+    model: ModelSpec
+    text: str
+
+
+class Embed(Order, frozen=True, kw_only=True, tag="embed"):
+    """Embed texts; answered by `Vectors`."""
+
+    model: ModelSpec
+    texts: tuple[str, ...]
+    pooling: Pooling
+
+
+class Quantize(Order, frozen=True, kw_only=True, tag="quantize"):
+    """Write a model anew in another layout; answered by `Written`."""
+
+    source: str
+    target: str
+    file_type: str
+
+
+class Describe(Order, frozen=True, kw_only=True, tag="describe"):
+    """Tell about the computer; answered by `Described`."""
+
+
+class ProveWalls(Order, frozen=True, kw_only=True, tag="prove_walls"):
+    """Try what the sandbox forbids; answered by `Walls`."""
+
+    paths: tuple[str, ...] = ()
+
+
+class Cancel(Order, frozen=True, kw_only=True, tag="cancel"):
+    """Give up the job of this id."""
+
+
+AnyOrder = (
+    Load | Generate | CountTexts | CountPrompt | FindSpans | Embed | Quantize | Describe | ProveWalls | Cancel
+)
+
+
+class Beat(msgspec.Struct, frozen=True, tag="beat"):
+    """A sign of life each second, with what the worker has been doing for how long."""
+
+    stage: str
+    stage_s: float
+
+
+class Opened(msgspec.Struct, frozen=True, tag="opened"):
+    """The worker is confined and listens."""
+
+    level: SandboxLevel
+
+
+class Events(msgspec.Struct, frozen=True, tag="events"):
+    """Events of generate jobs, in order, as pairs of id and event."""
+
+    items: tuple[tuple[int, EngineEvent], ...]
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of answers that end an order."""
+
+    id: int
+
+
+class Ready(Answer, frozen=True, kw_only=True, tag="ready"):
+    """The model is in memory."""
+
+    loaded: Loaded
+
+
+class Counts(Answer, frozen=True, kw_only=True, tag="counts"):
+    """Numbers of tokens."""
+
+    counts: tuple[int, ...]
+
+
+class Spans(Answer, frozen=True, kw_only=True, tag="spans"):
+    """Ends of the tokens in code points; each starts where the one before ends."""
+
+    ends: tuple[int, ...]
+
+
+class Vectors(Answer, frozen=True, kw_only=True, tag="vectors"):
+    """One vector per text."""
+
+    vectors: tuple[tuple[float, ...], ...]
+
+
+class Written(Answer, frozen=True, kw_only=True, tag="written"):
+    """The file has been written."""
+
+
+class Described(Answer, frozen=True, kw_only=True, tag="described"):
+    """The computer."""
+
+    hardware: Hardware
+
+
+class Walls(Answer, frozen=True, kw_only=True, tag="walls"):
+    """For each forbidden act the name of the error that stopped it, or "allowed"; and loaded modules."""
+
+    attempts: dict[str, str]
+    modules: tuple[str, ...]
+
+
+class Dropped(Answer, frozen=True, kw_only=True, tag="dropped"):
+    """A cancelled order other than `Generate` was not carried out."""
+
+
+class Failed(Answer, frozen=True, kw_only=True, tag="failed"):
+    """The order failed: the error's code in `errors`, and its words; ``needed``, ``available``: tokens."""
+
+    code: str
+    title: str
+    message: str
+    needed: int = 0
+    available: int = 0
+
+
+AnyAnswer = (
+    Beat | Opened | Events | Ready | Counts | Spans | Vectors | Written | Described | Walls | Dropped | Failed
+)

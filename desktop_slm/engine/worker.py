@@ -1,0 +1,458 @@
+"""The inference worker: the child process that holds the model.
+
+Order of its life: receive `Open`, load the libraries, confine itself (from then on it can open no socket,
+start no program, write nothing, and read only code and model folders), listen, work. Orders arrive on the
+channel's thread; counting tokens and cancelling happen there, at once; everything else on the main thread,
+between two steps of the scheduler.
+"""
+
+from __future__ import annotations
+
+import glob
+import queue
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from desktop_slm.engine import hardware, llama, sampling
+from desktop_slm.engine import protocol as p
+from desktop_slm.engine.api import EngineEvent, GenerateRequest, Hardware, Loaded, ModelSpec
+from desktop_slm.engine.scheduler import BATCH_TOKENS, SEQUENCES, Job, Scheduler, Stage, random_seed
+from desktop_slm.engine.template import ChatTemplate
+from desktop_slm.engine.text import TextStream
+from desktop_slm.errors import (
+    ContextExceeded,
+    DesktopSlmError,
+    InvalidRequest,
+    LoadFailed,
+    ModelUnsupported,
+)
+from desktop_slm.processes import sandbox, selftest
+from desktop_slm.processes.child import Channel
+
+DEFAULT_N_CTX = 8192
+_SMALLEST_N_CTX = 1024
+_BEAT_S = 1.0
+_GPU_DEVICES = ("/dev/nvidia*", "/dev/dri", "/dev/kfd")
+_GPU_FILES = ("/usr/share", "/usr/local/cuda", "/etc", "/opt/rocm", "/sys", "/proc")
+
+
+def main(channel: Channel) -> None:
+    """Serve until the app goes away."""
+    opening: p.Open = channel.receive(p.Open)
+    gpu = llama.supports_gpu()
+    level = sandbox.restrict(
+        [*opening.read_paths, *(_GPU_FILES if gpu else ())],
+        opening.write_paths,
+        device_paths=[path for pattern in _GPU_DEVICES for path in glob.glob(pattern)] if gpu else (),  # noqa: PTH207
+        allow_unix_sockets=gpu,
+    )
+    worker = Worker(channel, opening.n_threads)
+    channel.subscribe(p.AnyOrder, worker.receive)
+    worker.start()
+    channel.send(p.Opened(level))
+    worker.serve()
+
+
+class LoadedModel:
+    """A model, its context and what runs on them."""
+
+    def __init__(
+        self, spec: ModelSpec, model: llama.Model, context: llama.Context, loaded: Loaded, worker: Worker
+    ) -> None:
+        self.spec = spec
+        self.model = model
+        self.context = context
+        self.loaded = loaded
+        self.template = ChatTemplate(model.template, model)
+        self.sampling = sampling.model_sampling(model.metadata)
+        self.scheduler = Scheduler(context, model, forgets=model.forgets, emit=worker.emit)
+
+    def close(self) -> None:
+        """Free the memory."""
+        self.scheduler.close()
+        self.context.close()
+        self.model.close()
+
+
+class Worker:
+    """Takes orders and answers them."""
+
+    def __init__(self, channel: Channel, n_threads: int) -> None:
+        self._channel = channel
+        self._n_threads = n_threads or hardware.physical_cores()
+        self._orders: queue.SimpleQueue[p.Order] = queue.SimpleQueue()
+        self._held: list[p.Order] = []  # orders for another model than the one in use
+        self._current: LoadedModel | None = None
+        self._model_lock = threading.Lock()  # held while the model changes, and while one is read from
+        self._cancelled: set[int] = set()
+        self._stage: Stage = "starting"
+        self._stage_since = time.monotonic()
+        self._log = llama.Log()
+
+    # On the channel's thread
+
+    def receive(self, order: p.Order) -> None:
+        """Take an order: answer it at once, or leave it to the main thread."""
+        match order:
+            case p.Cancel():
+                self._cancel(order.id)
+            case p.CountTexts() | p.FindSpans():
+                if not self._answer_at_once(order):
+                    self._orders.put(order)
+            case _:
+                self._orders.put(order)
+
+    def _cancel(self, number: int) -> None:
+        self._cancelled.add(number)
+        current = self._current
+        job = current.scheduler.find(number) if current else None
+        if current and job:
+            job.cancelled = True
+            if current.scheduler.reads_prompt():
+                current.context.abort()
+        self._orders.put(p.Cancel(id=number))  # wakes the main thread
+
+    def _answer_at_once(self, order: p.CountTexts | p.FindSpans) -> bool:
+        if not self._model_lock.acquire(blocking=False):
+            return False
+        try:
+            if self._current is None or self._current.spec != order.model:
+                return False
+            self._channel.send(_about_text(self._current.model, order))
+            return True
+        finally:
+            self._model_lock.release()
+
+    # On the main thread
+
+    def start(self) -> None:
+        """Load the backends and show signs of life."""
+        self._log.start()
+        llama.start_backend()
+        self._log.stop()
+        self._enter("idle")
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+
+    def serve(self) -> None:
+        """Work for ever."""
+        while True:
+            scheduler = self._current.scheduler if self._current else None
+            busy = scheduler is not None and not scheduler.idle
+            self._take_orders(wait=not busy and not self._held)
+            if self._held and (scheduler is None or scheduler.idle):
+                held, self._held = self._held, []
+                for order in held:
+                    self._carry_out(order)
+            if self._current and not self._current.scheduler.idle:
+                self._enter("decoding")
+                self._current.scheduler.step()
+            else:
+                self._enter("idle")
+
+    def emit(self, items: list[tuple[int, EngineEvent]]) -> None:
+        """Send events of generate jobs."""
+        self._channel.send(p.Events(tuple(items)))
+
+    def _enter(self, stage: Stage) -> None:
+        self._stage_since = time.monotonic()
+        self._stage = stage
+
+    def _beat(self) -> None:
+        while True:
+            if self._stage != "idle" or not self._orders.empty():
+                self._channel.send(p.Beat(self._stage, time.monotonic() - self._stage_since))
+            time.sleep(_BEAT_S)
+
+    def _take_orders(self, wait: bool) -> None:
+        if wait:
+            self._carry_out(self._orders.get())
+        while not self._orders.empty():
+            self._carry_out(self._orders.get())
+
+    def _carry_out(self, order: p.Order) -> None:
+        """Do what an order asks; what it cannot do becomes its answer."""
+        if order.id in self._cancelled and not isinstance(order, p.Cancel):
+            self._cancelled.discard(order.id)
+            self._channel.send(p.Dropped(id=order.id))
+            return
+        try:
+            self._act(order)
+        except InterruptedError:
+            self._cancelled.discard(order.id)
+            self._channel.send(p.Dropped(id=order.id))
+        except DesktopSlmError as error:
+            self._channel.send(_failure(order.id, error))
+
+    def _act(self, order: p.Order) -> None:
+        match order:
+            case p.Cancel():
+                self._finish_cancel(order.id)
+            case p.Load(model=spec):
+                if self._use(spec, order) and self._current:
+                    self._channel.send(p.Ready(id=order.id, loaded=self._current.loaded))
+            case p.Generate():
+                if self._use(order.request.model, order) and self._current:
+                    self._submit(order, self._current)
+            case p.CountTexts() | p.FindSpans():
+                if self._use(order.model, order) and self._current:
+                    self._channel.send(_about_text(self._current.model, order))
+            case p.CountPrompt():
+                if self._use(order.model, order) and self._current:
+                    self._enter("template")
+                    prompt = self._current.template.prompt(order.messages)
+                    self._channel.send(p.Counts(id=order.id, counts=(len(prompt.tokens),)))
+            case p.Embed():
+                if self._use(order.model, order) and self._current:
+                    self._embed(order, self._current.model)
+            case p.Quantize():
+                self._enter("quantizing")
+                llama.quantize(order.source, order.target, order.file_type, self._n_threads, self._log)
+                self._channel.send(p.Written(id=order.id))
+            case p.Describe():
+                self._channel.send(p.Described(id=order.id, hardware=self._describe()))
+            case p.ProveWalls():
+                walls = p.Walls(
+                    id=order.id, attempts=selftest.probe(order.paths), modules=tuple(sorted(sys.modules))
+                )
+                self._channel.send(walls)
+            case _:
+                raise InvalidRequest("The worker does not know this order")
+
+    def _finish_cancel(self, number: int) -> None:
+        """Answer for an order that waits for its model; a job is ended by the scheduler's next step."""
+        job = self._current.scheduler.find(number) if self._current else None
+        if job is not None:
+            job.cancelled = True
+        for held in [held for held in self._held if held.id == number]:
+            self._held.remove(held)
+            self._channel.send(p.Dropped(id=number))
+        self._cancelled.discard(number)
+
+    def _use(self, spec: ModelSpec, order: p.Order) -> bool:
+        """Have ``spec`` in memory; False when the order was put back until other jobs are done."""
+        if self._current is not None and self._current.spec == spec and not self._held:
+            return True
+        if self._current is not None and not self._current.scheduler.idle:
+            self._held.append(order)
+            return False
+        if self._current is None or self._current.spec != spec:
+            self._load(spec, order.id)
+        return True
+
+    # Loading
+
+    def _load(self, spec: ModelSpec, number: int) -> None:
+        self._enter("loading")
+        with self._model_lock:
+            if self._current is not None:
+                self._current.close()
+                self._current = None
+            self._log.start()
+            try:
+                self._current = self._climb_down(spec, number)
+                self._channel.send(p.Ready(id=0, loaded=self._current.loaded))
+            finally:
+                self._log.stop()
+                self._enter("idle")
+
+    def _climb_down(self, spec: ModelSpec, number: int) -> LoadedModel:
+        """Try the rungs: all layers on the GPU, half of them, the CPU; then smaller contexts.
+
+        Raises:
+            LoadFailed: With every rung and why it broke.
+        """
+        tried: list[str] = []
+        wanted = [spec.n_gpu_layers]
+        if llama.supports_gpu():
+            half = 16 if spec.n_gpu_layers < 0 else spec.n_gpu_layers // 2
+            wanted = list(dict.fromkeys([spec.n_gpu_layers, half, 0]))
+        for n_gpu_layers in wanted:
+            n_ctx = spec.n_ctx or DEFAULT_N_CTX
+            try:
+                model = self._open_model(spec.path, n_gpu_layers, number)
+            except LoadFailed as error:
+                tried.append(f"{_place(n_gpu_layers)}: {error.title}")
+                continue
+            while True:
+                try:
+                    return self._finish_loading(spec, model, n_gpu_layers, n_ctx)
+                except LoadFailed as error:
+                    tried.append(f"{_place(n_gpu_layers)}, {n_ctx:,} tokens: {error.title}")
+                    n_ctx //= 2
+                if n_ctx < _SMALLEST_N_CTX or n_gpu_layers != wanted[-1]:
+                    model.close()
+                    break
+        raise LoadFailed(
+            "The model could not be loaded", f"Tried: {'; '.join(tried)}. Choose a smaller model or context."
+        )
+
+    def _open_model(self, path: str, n_gpu_layers: int, number: int) -> llama.Model:
+        self._load_started = time.perf_counter()
+        return llama.Model(path, n_gpu_layers, self._log, lambda: number not in self._cancelled)
+
+    def _finish_loading(
+        self, spec: ModelSpec, model: llama.Model, n_gpu_layers: int, n_ctx: int
+    ) -> LoadedModel:
+        context = llama.Context(
+            model,
+            n_ctx=min(n_ctx, model.n_ctx_train or n_ctx),
+            n_seq=SEQUENCES,
+            n_threads=spec.n_threads or self._n_threads,
+            n_batch=BATCH_TOKENS,
+        )
+        on_gpu = llama.supports_gpu() and n_gpu_layers != 0
+        device, reason = _device(on_gpu)
+        loaded = Loaded(
+            path=spec.path,
+            n_ctx=context.n_ctx,
+            n_ctx_train=model.n_ctx_train,
+            device=device,
+            reason=reason,
+            n_gpu_layers=(model.n_layers + 1 if n_gpu_layers < 0 else n_gpu_layers) if on_gpu else 0,
+            weights_bytes=self._log.mebibytes(r"(?<!KV)(?<!compute)(?<!output) buffer size")
+            or model.size_bytes,
+            kv_bytes=self._log.mebibytes(r"(?:KV|RS) buffer size"),
+            compute_bytes=self._log.mebibytes(r"compute buffer size"),
+            load_s=time.perf_counter() - self._load_started,
+            has_template=bool(model.template),
+        )
+        return LoadedModel(spec, model, context, loaded, self)
+
+    # Work
+
+    def _submit(self, order: p.Generate, current: LoadedModel) -> None:
+        request = order.request
+        if not current.model.generates:
+            raise ModelUnsupported("This model cannot write text", "Choose a chat model for this.")
+        arrived = time.perf_counter()
+        self._enter("template")
+        prompt = current.template.prompt(
+            request.messages, prefill=request.prefill, reasoning=request.reasoning
+        )
+        if len(prompt.tokens) + 1 > current.context.n_ctx:
+            raise ContextExceeded(len(prompt.tokens) + 1, current.context.n_ctx)
+        if not prompt.tokens:
+            raise InvalidRequest("There is nothing to answer", "Write a message first.")
+        job = Job(
+            order.id,
+            request,
+            prompt.tokens,
+            self._sampler(request, current),
+            TextStream((*request.stop, *prompt.stops), prompt.opened),
+            arrived,
+        )
+        current.scheduler.submit(job)
+        job.cancelled = order.id in self._cancelled
+
+    def _sampler(self, request: GenerateRequest, current: LoadedModel) -> llama.Sampler:
+        grammar = sampling.choices_grammar(request.choices) if request.choices else request.grammar
+        settings = request.sampling or current.sampling
+        seed = random_seed() if settings.seed is None else settings.seed & 0xFFFFFFFF
+        return llama.Sampler(current.model, settings, seed, grammar)
+
+    def _embed(self, order: p.Embed, model: llama.Model) -> None:
+        self._enter("embedding")
+        prompts = [_for_embedding(model, text) for text in order.texts]
+        n_ctx = max((len(prompt) for prompt in prompts), default=1)
+        if n_ctx > model.n_ctx_train:
+            raise ContextExceeded(n_ctx, model.n_ctx_train)
+        vectors = llama.embed(model, prompts, order.pooling, n_ctx=n_ctx, n_threads=self._n_threads)
+        self._channel.send(p.Vectors(id=order.id, vectors=tuple(vectors)))
+
+    def _describe(self) -> Hardware:
+        total, free = hardware.memory()
+        found = llama.devices()
+        cpu = next((device for device in found if device.kind == "cpu"), None)
+        device, reason = _device(llama.supports_gpu())
+        if self._current is not None:
+            device, reason = self._current.loaded.device, self._current.loaded.reason
+        return Hardware(
+            cpu_name=cpu.description if cpu else "",
+            cpu_features=tuple(llama.cpu_features()),
+            physical_cores=hardware.physical_cores(),
+            ram_total_bytes=total or (cpu.total_bytes if cpu else 0),
+            ram_free_bytes=free or (cpu.free_bytes if cpu else 0),
+            devices=tuple(found),
+            device=device,
+            reason=reason,
+            threads=self._n_threads,
+            engine_version=llama.version(),
+        )
+
+
+def _place(n_gpu_layers: int) -> str:
+    if not llama.supports_gpu() or n_gpu_layers == 0:
+        return "CPU"
+    return "GPU, all layers" if n_gpu_layers < 0 else f"GPU, {n_gpu_layers} layers"
+
+
+def _device(on_gpu: bool) -> tuple[str, str]:
+    """Return what inference runs on, and why."""
+    gpus = [device for device in llama.devices() if device.kind in ("gpu", "igpu")]
+    if on_gpu and gpus:
+        return gpus[0].description or gpus[0].name, ""
+    if gpus:
+        return "CPU", "chosen in the settings, or the graphics memory is too small"
+    has_gpu_code = any(Path(llama.LIBRARY_FOLDER).glob("*ggml-*")) and any(
+        name in path.name
+        for path in Path(llama.LIBRARY_FOLDER).iterdir()
+        for name in ("cuda", "vulkan", "metal", "hip", "sycl", "opencl")
+    )
+    return "CPU", "no GPU found" if has_gpu_code else "built without GPU support"
+
+
+def _about_text(model: llama.Model, order: p.CountTexts | p.FindSpans) -> p.Counts | p.Spans:
+    if isinstance(order, p.CountTexts):
+        return p.Counts(id=order.id, counts=tuple(len(model.tokenize(text)) for text in order.texts))
+    pieces = [model.piece(token) for token in model.tokenize(order.text)]
+    return p.Spans(id=order.id, ends=tuple(span_ends(order.text, pieces)))
+
+
+def span_ends(text: str, pieces: Sequence[bytes]) -> list[int]:
+    """Return where each piece ends in ``text``, in code points; a cut character belongs to its last piece.
+
+    Tokenizers may put a blank in front of the text, or change it (case, accents): then the ends are spread
+    in proportion, so that the spans cover the text in any case.
+    """
+    data = text.encode("utf-8", "replace")
+    joined = b"".join(pieces)
+    shift = 1 if joined == b" " + data else 0
+    total = len(joined) or 1
+    exact = joined[shift:] == data
+    whole = [0] * (len(data) + 1)  # code points that are complete after so many bytes
+    count = 0
+    for index in range(1, len(data) + 1):
+        count += index == len(data) or data[index] & 0xC0 != 0x80
+        whole[index] = count
+    ends = []
+    position = 0
+    for piece in pieces:
+        position += len(piece)
+        at = max(0, position - shift) if exact else position * len(data) // total
+        ends.append(whole[at])
+    if ends:
+        ends[-1] = len(text)
+    return ends
+
+
+def _for_embedding(model: llama.Model, text: str) -> list[int]:
+    """Return the tokens of a text with the control tokens that an embedding model was trained with."""
+    tokens = model.tokenize(text, add_special=True)
+    return tokens or [max(0, model.bos_token)]
+
+
+def _failure(number: int, error: DesktopSlmError) -> p.Failed:
+    needed, available = 0, 0
+    if isinstance(error, ContextExceeded):
+        needed, available = error.needed, error.available
+    return p.Failed(
+        id=number,
+        code=error.code,
+        title=error.title,
+        message=error.message,
+        needed=needed,
+        available=available,
+    )
