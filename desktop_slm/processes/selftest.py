@@ -100,7 +100,7 @@ def _obey(order: Order, channel: Channel) -> None:
         case Probe():
             channel.send(Report(probe(order.paths)))
         case Echo():
-            print("printed")  # must not get between the frames
+            print("printed", flush=True)  # must not get between the frames
             for _ in range(order.times):
                 channel.send(Echoed(order.data))
         case Eat():
@@ -136,7 +136,7 @@ def _die(order: Die) -> None:
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
             threading.Event().wait()
         case _:
-            raise RuntimeError("private words")
+            raise RuntimeError(order.how)
 
 
 def probe(paths: tuple[str, ...]) -> dict[str, str]:
@@ -144,12 +144,12 @@ def probe(paths: tuple[str, ...]) -> dict[str, str]:
     attempts: dict[str, Callable[[], object]] = {
         "socket INET": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM).close(),
         "socket INET6": lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).close(),
-        "start a program": lambda: os.execv(sys.executable, [sys.executable, "-c", ""]),  # noqa: S606
     }
     if hasattr(socket, "AF_NETLINK"):
         attempts["socket NETLINK"] = lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close()
     if hasattr(os, "fork"):
-        attempts["start a process"] = _fork
+        attempts["start a process"] = lambda: _fork(None)
+        attempts["start a program"] = _execute
     if sys.platform == "linux":
         attempts["trace a process"] = _trace
     for number, path in enumerate(paths):
@@ -167,11 +167,32 @@ def _attempt(act: Callable[[], object]) -> str:
     return "allowed"
 
 
-def _fork() -> None:
+def _fork(then: Callable[[], object] | None) -> None:
+    """Start a process; ``then`` in it. An error there has the number that it exits with."""
     pid = os.fork()
     if pid == 0:
+        try:
+            if then is not None:
+                then()
+        except OSError as error:
+            os._exit(error.errno or 1)
         os._exit(0)
-    os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code:
+        raise OSError(code, "the process failed")
+
+
+def _execute() -> None:
+    """Start a program, in a process of its own where that is allowed: it would take the place of this one."""
+
+    def execute() -> None:
+        os.execv(sys.executable, [sys.executable, "-c", ""])  # noqa: S606
+
+    try:
+        _fork(None)
+    except OSError:
+        execute()
+    _fork(execute)
 
 
 def _trace() -> None:
