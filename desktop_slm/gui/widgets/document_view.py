@@ -40,7 +40,7 @@ class DocumentView(QWidget):
         self.summary = SummaryView()
         self.answers = QuestionsView()
         self.pages = PageView()
-        self.coverage = NameLabel()
+        self.coverage = NameLabel(elide=Qt.TextElideMode.ElideRight)
         self.coverage.setAlignment(Qt.AlignmentFlag.AlignRight)
         theme.set_kind(self.coverage, "meta")
         self.tabs = QTabBar()

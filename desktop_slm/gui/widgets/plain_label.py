@@ -50,10 +50,16 @@ class PlainLabel(QLabel):
 
 
 class NameLabel(PlainLabel):
-    """One line of foreign text that is shortened in the middle to fit; a tooltip has it whole."""
+    """One line of foreign text that is shortened to fit; a tooltip has it whole."""
 
-    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        text: str = "",
+        parent: QWidget | None = None,
+        elide: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle,
+    ) -> None:
         super().__init__("", parent=parent)
+        self._elide = elide
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.set_name(text)
 
@@ -71,13 +77,13 @@ class NameLabel(PlainLabel):
         return QSize(min(hint.width(), self.fontMetrics().averageCharWidth() * 8), hint.height())
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the text, with an ellipsis in the middle when there is no room for all of it."""
+        """Draw the text, with an ellipsis when there is no room for all of it."""
         painter = QPainter(self)
         option = QStyleOption()
         option.initFrom(self)
         self.style().drawPrimitive(QStyle.PrimitiveElement.PE_Widget, option, painter, self)
         area = self.contentsRect()
-        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideMiddle, area.width())
+        text = self.fontMetrics().elidedText(self.text(), self._elide, area.width())
         painter.setPen(self.palette().windowText().color())
         side = self.alignment() & Qt.AlignmentFlag.AlignHorizontal_Mask
         painter.drawText(area, int(Qt.AlignmentFlag.AlignVCenter | side), text)
