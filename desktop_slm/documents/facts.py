@@ -59,10 +59,7 @@ def _plain_digits(text: str) -> str:
     """Return ``text`` with the digits of all scripts as ASCII."""
     if text.isascii() or not any(c.isdigit() and c > "\x7f" for c in text):
         return text
-    return "".join(
-        str(unicodedata.digit(c)) if c > "\x7f" and unicodedata.digit(c, None) is not None else c
-        for c in text
-    )
+    return "".join(str(unicodedata.decimal(c)) if c > "\x7f" and c.isdecimal() else c for c in text)
 
 
 def numbers(text: str) -> dict[float, str]:

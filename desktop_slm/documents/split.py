@@ -11,9 +11,9 @@ import msgspec
 from desktop_slm.documents.model import Block, Document
 from desktop_slm.documents.terms import word_set
 
-_CLOSERS = "\"'”’»)\\]」』】）》〉›"
+_CLOSERS = "\"'”’»)\\]」』】）》〉›⁰¹²³⁴⁵⁶⁷⁸⁹"
 _BOUNDARY = re.compile(
-    rf"(?P<dot>[.]+)[{_CLOSERS}]*(?=\s|$)"
+    rf"(?P<dot>[.]+)[{_CLOSERS}]*(?:\[\d{{1,3}}\])*(?=\s|$)"
     rf"|(?P<strong>[!?]+[.!?]*|…+|[؟۔।॥။።։។]+)[{_CLOSERS}]*(?=\s|$)"
     rf"|(?P<wide>[。！？｡…⋯]*[。！？｡][。！？｡…⋯]*)[{_CLOSERS}]*"
     r"|(?P<line>\s*\n\s*)"

@@ -207,7 +207,7 @@ class _Word:
                 based[identity] = parent.get(f"{w}val", "")
             outline = style.find(f"{w}pPr/{w}outlineLvl")
             kind = _style_kind(name, outline.get(f"{w}val", "") if outline is not None else "")
-            if kind is None and style.find(f"{w}pPr/{w}numPr") is not None:
+            if kind is None and style.find(f"{w}pPr/{w}numPr/{w}numId") is not None:
                 kind = ("list_item", 1)
             if kind is not None:
                 self._style_kind[identity] = kind
@@ -283,7 +283,7 @@ class _Word:
         """Add a paragraph, cut at the page breaks in it."""
         w = self._w
         properties = paragraph.find(f"{w}pPr")
-        if properties is not None and properties.find(f"{w}pageBreakBefore") is not None:
+        if properties is not None and self._is_on(properties.find(f"{w}pageBreakBefore")):
             self._break(explicit=True)
         kind, level = self._kind(properties)
         text: list[str] = []
@@ -300,6 +300,10 @@ class _Word:
             form = section.find(f"{w}type")
             if form is None or form.get(f"{w}val") not in ("continuous", "nextColumn"):
                 self._break(explicit=True)
+
+    def _is_on(self, switch: Element | None) -> bool:
+        """Tell whether a switch is there and not set to off."""
+        return switch is not None and switch.get(f"{self._w}val", "1") not in ("0", "false", "off")
 
     def _break(self, *, explicit: bool) -> None:
         """Begin a page. With breaks as last laid out, an explicit one shows up too: it counts once."""

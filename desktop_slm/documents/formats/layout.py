@@ -11,7 +11,7 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from desktop_slm.documents.formats import columns
 from desktop_slm.documents.model import BlockKind
@@ -93,6 +93,7 @@ class Look:
     heading_sizes: list[float] = field(default_factory=list)
 
 
+RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _BULLET = re.compile(r"^(?:[•▪◦●○■□▸►‣⁃∙·\uf0b7\uf0a7\uf076]\s*|[-–—*o]\s+)(?=\S)")
 _NUMBERED = re.compile(r"^(?:\(?\d{1,2}[.)]|\([a-z0-9]{1,3}\)|[a-z][.)]|[ivx]{1,4}[.)])\s+\S")
 _LEADERS = re.compile(r"(?:\.\s?){4,}|…{2,}|_{5,}|(?:·\s?){4,}")
@@ -111,7 +112,9 @@ _WORD_STARTS = re.compile(r"^([^\W\d_]+)")
 
 
 def look_of(pages: Sequence[PageLines], outline: dict[int, dict[str, int]]) -> Look:
-    """Learn what is usual in the document."""
+    """Learn what is usual in the document; puts raised note numbers to their lines on the way."""
+    for page in pages:
+        page.lines = _with_note_marks(page.lines)
     sizes: Counter[float] = Counter()
     words: set[str] = set()
     hyphenated: set[str] = set()
@@ -180,7 +183,7 @@ def drafts(page: PageLines, page_index: int, look: Look) -> list[Draft]:
             found.extend(_table(group))
         else:
             ordered = columns.unwoven(group)
-            found.extend(_prose([line for row in ordered for line in row], pitch, look))
+            found.extend(_with_labels_joined(_prose([line for row in ordered for line in row], pitch, look)))
     found = columns.in_reading_order(found, page.width)
     found = _joined_across_columns(found, look)
     _label(found, page_index, page, look)
@@ -188,6 +191,42 @@ def drafts(page: PageLines, page_index: int, look: Look) -> list[Draft]:
     head = [Draft("header", line.text, [line]) for line in running if line.top < middle]
     foot = [Draft("header", line.text, [line]) for line in running if line.top >= middle]
     return [*head, *found, *foot]
+
+
+def _with_note_marks(lines: Sequence[Line]) -> list[Line]:
+    """Put a small raised number that was drawn apart to the line it belongs to, before or after it."""
+    joined_lines: list[Line] = []
+    for line in lines:
+        mark = joined_lines[-1] if joined_lines else None
+        if mark is not None and _is_mark_of(mark, line):
+            joined_lines[-1] = replace(
+                line,
+                text=f"{mark.text.strip().translate(RAISED)} {line.text.lstrip()}",
+                left=mark.left,
+                start=mark.start,
+                count=line.start + line.count - mark.start,
+            )
+        elif mark is not None and _is_mark_of(line, mark):
+            joined_lines[-1] = replace(
+                mark,
+                text=mark.text.rstrip() + line.text.strip().translate(RAISED),
+                right=line.right,
+                count=line.start + line.count - mark.start,
+            )
+        else:
+            joined_lines.append(line)
+    return joined_lines
+
+
+def _is_mark_of(mark: Line, line: Line) -> bool:
+    """Tell whether ``mark`` is a small number raised just before or after ``line``."""
+    gap = line.left - mark.right if mark.start < line.start else mark.left - line.right
+    return (
+        bool(re.fullmatch(r"\s*[\d*†‡§]{1,3}\s*", mark.text))
+        and mark.size <= 0.9 * line.size
+        and 0.1 * line.size < line.baseline - mark.baseline < line.size
+        and -0.3 * line.size < gap < 1.5 * line.size
+    )
 
 
 def _rows(lines: Sequence[Line]) -> list[list[Line]]:
@@ -346,6 +385,24 @@ def _goes_on(group: list[Line], line: Line, pitch: float) -> bool:
     return not (short and _ends_sentence(last.text) and not _right_aligned(group, line))
 
 
+def _is_label(draft: Draft) -> bool:
+    return draft.kind in ("paragraph", "list_item") and not re.search(r"[^\W\d_]{2}", draft.text)
+
+
+def _with_labels_joined(found: list[Draft]) -> list[Draft]:
+    """Make one caption of the numbers at the axes and bars of a chart."""
+    merged: list[Draft] = []
+    for draft in found:
+        if _is_label(draft):
+            if merged and merged[-1].kind == "caption":
+                merged[-1].text += f" {draft.text}"
+                merged[-1].lines = [*merged[-1].lines, *draft.lines]
+                continue
+            draft.kind, draft.level = "caption", 0
+        merged.append(draft)
+    return merged
+
+
 def _ends_open(line: Line) -> bool:
     return not _ends_sentence(line.text) and len(line.text) > 60
 
@@ -459,7 +516,9 @@ def _label(found: list[Draft], page_index: int, page: PageLines, look: Look) -> 
             continue
         level = outline.get(outline_key(draft.text), 0)
         below = found[position + 1] if position + 1 < len(found) else None
-        if level:
+        if below is not None and below.kind == "header" and len(draft.text) < 60 and len(draft.lines) == 1:
+            draft.kind = "header"  # "Contents", over the contents
+        elif level:
             draft.kind, draft.level = "heading", level
         elif _CAPTION.match(draft.text) and len(draft.text) < 300:
             draft.kind, draft.level = "caption", 0
@@ -494,7 +553,8 @@ def _is_heading(draft: Draft, below: Draft | None, look: Look) -> bool:
 
 def _is_note(draft: Draft, page: PageLines, look: Look) -> bool:
     low = draft.lines[0].top > page.height * 0.55
-    return low and draft.size <= look.body_size * 0.92 and bool(_NOTE.match(draft.text))
+    marked = draft.size <= look.body_size * 0.92 and bool(_NOTE.match(draft.text))
+    return low and (marked or draft.size <= look.body_size * 0.8)
 
 
 def outline_key(text: str) -> str:

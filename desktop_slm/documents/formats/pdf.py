@@ -31,9 +31,10 @@ from desktop_slm.errors import (
 )
 
 _SEGMENT = re.compile("[^\r\n\ufffe\x02]+|[\ufffe\x02]")
+_MARK = re.compile(r"(?<=[^\s\d])\d{1,3}(?=[\s.,;:]|$)")
 _BOLD_NAME = re.compile(r"(?i)bold|black|heavy|semibold|demi(?!-?light)|[-_,]bd\b|cmbx")
 _MONO_NAME = re.compile(r"(?i)courier|mono|consol|menlo|typewriter|cmtt|fixedsys|inconsolata|source ?code")
-_WIDE_GAP = 1.5  # in letter sizes: a cell or column begins after it
+_WIDE_GAP = 1.0  # in letter sizes: a cell or column begins after it
 _OUTLINE_ENTRIES = 5_000
 _SCAN_TEXT = 25  # letters and digits; a page with fewer and a large image is a scan
 
@@ -378,7 +379,10 @@ class _Extraction:
         rectangles = self._characters.rectangles(start, len(text))
         if not rectangles:
             return []
-        face = self._face(start + first)
+        middle = len(text) // 2
+        while text[middle].isspace():
+            middle -= 1
+        face = self._face(start + max(middle, first))  # the first letter may be a bullet of another size
         height = max(bottom - top for _, top, _, bottom in rectangles)
         if not 0.4 * height <= face.size <= 6 * height:
             face.size = max(height, 1.0)
@@ -419,6 +423,7 @@ class _Extraction:
             first = len(text) - len(text.lstrip())
             baseline = self._characters.origin(start + first)[1]
             top, bottom = baseline - 0.80 * face.size, baseline + 0.24 * face.size
+            text = self._with_raised_marks(start, text, baseline, face.size)
         return Line(
             text=text.replace("\u00ad", ""),
             left=left,
@@ -433,6 +438,16 @@ class _Extraction:
             start=start,
             count=len(text),
         )
+
+    def _with_raised_marks(self, start: int, text: str, baseline: float, size: float) -> str:
+        """Write the small raised numbers of footnotes as such (``patients.¹``), lest they pass for figures."""
+
+        def raised(match: re.Match[str]) -> str:
+            index = start + match.start()
+            high = baseline - self._characters.origin(index)[1] > 0.15 * size
+            return match.group().translate(layout.RAISED) if high else match.group()
+
+        return _MARK.sub(raised, text)
 
     def _face(self, index: int) -> _Face:
         size = raw.FPDFText_GetFontSize(self._raw, index)
