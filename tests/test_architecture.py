@@ -190,7 +190,7 @@ def test_an_open_app_is_light_too():
     code = (
         "import tempfile\nfrom pathlib import Path\nfrom desktop_slm.app import App\n"
         "from desktop_slm.paths import Paths\nfolder = tempfile.TemporaryDirectory()\n"
-        "app = App(Paths.under(Path(folder.name)), incognito=True)\napp.open()\napp.model_list()\napp.close()\n"
-        "folder.cleanup()"
+        "app = App(Paths.under(Path(folder.name)), incognito=True)\napp.open()\napp.model_list()\n"
+        "app.close()\nfolder.cleanup()"
     )
     assert not _loaded_by(code) & (HEAVY | {"PySide6"})

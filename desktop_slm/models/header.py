@@ -10,7 +10,7 @@ import functools
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
@@ -385,9 +385,3 @@ def _size_label(n_params: int) -> str:
         if n_params >= size:
             return f"{n_params / size:.3g}{unit}"
     return str(n_params)
-
-
-def total_kv_bytes(layers: Sequence[Layer], n_ctx: int, bytes_per_value: float) -> int:
-    """Return the bytes of the KV cache for ``n_ctx`` tokens plus the recurrent states (always 32-bit)."""
-    cached = sum(layer.kv_values * min(n_ctx, layer.window or n_ctx) for layer in layers)
-    return int(cached * bytes_per_value) + 4 * sum(layer.state_values for layer in layers)

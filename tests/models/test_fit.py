@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from desktop_slm.models import fit as fit_module
 from desktop_slm.models.fit import APP_BYTES, fit, usable_bytes
 from desktop_slm.models.gguf import read_header
 
@@ -26,16 +29,28 @@ def test_a_window_caps_the_cache(tiny):
         tiny(architecture="gemma3", n_layer=6, n_ctx=32768, extra={"attention.sliding_window": 512})
     )
     per_token = 2 * 32 * 2
-    assert fit(header, 8192, GB).parts["kv"] == per_token * (5 * 512 + 8192)
-    assert fit(header, 256, GB).parts["kv"] == per_token * 6 * 256
+    alone = {"n_seq": 1, "full_windows": False}
+    assert fit(header, 8192, GB, **alone).parts["kv"] == per_token * (5 * 512 + 8192)
+    assert fit(header, 256, GB, **alone).parts["kv"] == per_token * 6 * 256
+    together = fit(header, 8192, GB, n_seq=4, full_windows=False)
+    assert together.parts["kv"] == per_token * (5 * (4 * 512 + 512) + 8192)
+    assert fit(header, 8192, GB, full_windows=True).parts["kv"] == per_token * 6 * 8192
 
 
 def test_recurrent_layers_do_not_grow(tiny):
     extra = {"ssm.conv_kernel": 4, "ssm.inner_size": 128, "ssm.state_size": 16, "ssm.group_count": 2}
     header = read_header(tiny(architecture="granitehybrid", n_layer=4, kv_heads=[0, 0, 0, 2], extra=extra))
     state = 3 * 4 * (3 * (128 + 64) + 128 * 16)
-    assert fit(header, 1024, GB).parts["kv"] == 2 * 32 * 2 * 1024 + state
-    assert fit(header, 2048, GB).parts["kv"] == 2 * 32 * 2 * 2048 + state
+    assert fit(header, 1024, GB, n_seq=1).parts["kv"] == 2 * 32 * 2 * 1024 + state
+    assert fit(header, 2048, GB, n_seq=1).parts["kv"] == 2 * 32 * 2 * 2048 + state
+    assert fit(header, 2048, GB, n_seq=3).parts["kv"] == 2 * 32 * 2 * 2048 + 3 * state
+
+
+def test_the_engine_is_what_the_sum_assumes():
+    scheduler = (Path(fit_module.__file__).parents[1] / "engine" / "scheduler.py").read_text()
+    assert f"\nSEQUENCES = {fit_module.ENGINE_SEQUENCES}\n" in scheduler
+    llama = (Path(fit_module.__file__).parents[1] / "engine" / "llama.py").read_text()
+    assert ("swa_full = False" in llama) != fit_module.ENGINE_FULL_WINDOWS
 
 
 def test_shared_layers_and_quantized_cache(tiny):
