@@ -52,7 +52,7 @@ class Backups:
     def listed(self) -> list[Backup]:
         """Return the backups, the newest first."""
         found = []
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             for path in self._folder.iterdir():
                 name = _NAME.fullmatch(path.name)
                 if name:

@@ -136,6 +136,7 @@ class Library:
     def summaries(self, document: str) -> list[SummaryRecord]:
         """List the summaries made of a document, the last one first."""
         number = item_row(document, "document")[1]
+        self._document(number)
         rows = self._database.rows(
             f"SELECT {_SUMMARY} FROM summary WHERE deleted_at IS NULL"  # noqa: S608 - fixed column names
             " AND id IN (SELECT summary FROM summary_document WHERE document = ?) ORDER BY sequence DESC",

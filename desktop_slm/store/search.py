@@ -92,15 +92,15 @@ class Search:
     def _ranked(self, wanted: tuple[Term, ...], kinds: Collection[ItemKind] | None) -> list[Row]:
         """Return kind, item and part of the hits, the best first."""
         condition = "" if kinds is None else f" AND e.kind IN ({','.join('?' * len(kinds))})"
-        hits = (
-            f"SELECT e.kind, e.item, e.part, e.id, bm25(word_index, {TITLE_WEIGHT}, 1.0) AS score"
-            " FROM word_index CROSS JOIN entry AS e ON e.id = word_index.rowid"
-            f" WHERE word_index MATCH ?{condition} ORDER BY word_index.rowid DESC LIMIT ?"
-        )
-        return self._database.rows(
-            f"SELECT kind, item, part FROM ({hits}) ORDER BY score, id DESC",  # noqa: S608 - fixed parts
-            (" AND ".join(term.match for term in wanted), *(kinds or ()), CANDIDATES),
-        )
+        sql = f"""
+            SELECT kind, item, part FROM (
+                SELECT e.kind, e.item, e.part, e.id, bm25(word_index, {TITLE_WEIGHT}, 1.0) AS score
+                FROM word_index CROSS JOIN entry AS e ON e.id = word_index.rowid
+                WHERE word_index MATCH ?{condition} ORDER BY word_index.rowid DESC LIMIT ?
+            ) ORDER BY score, id DESC
+        """  # noqa: S608 - fixed parts
+        match = " AND ".join(term.match for term in wanted)
+        return self._database.rows(sql, (match, *(kinds or ()), CANDIDATES))
 
     def _hit(self, kind: ItemKind, number: int, part: int, wanted: tuple[Term, ...]) -> HistoryItem | None:
         item = self._item(kind, number)

@@ -69,7 +69,9 @@ def _fold_character(character: str) -> str:
             kept.append(" ")
         elif not _is_accent(part):
             kept.append(part)
-    return unicodedata.normalize("NFC", "".join(kept))
+    folded = "".join(kept)
+    # Hangul stays in syllables. Kana stays apart from its voicing mark: the half-width forms write it so.
+    return unicodedata.normalize("NFC", folded) if "\uac00" <= character <= "\ud7a3" else folded
 
 
 class _Folding(dict[int, str]):
