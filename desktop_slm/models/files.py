@@ -87,20 +87,24 @@ def hard_link(source: Path, target: Path) -> bool:
 
 
 def _lock(file: BinaryIO) -> bool:
-    """Try to lock ``file`` for this process without waiting."""
+    """Try to lock ``file`` for this process without waiting; False when another one holds it.
+
+    Raises:
+        OSError: This file system has no locks.
+    """
     if sys.platform == "win32":
         import msvcrt
 
         try:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
+        except PermissionError:
             return False
         return True
     import fcntl
 
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
     return True
 
@@ -109,14 +113,17 @@ def _lock(file: BinaryIO) -> bool:
 def locked(path: Path, progress: Progress | None = None) -> Iterator[None]:
     """Hold the lock file ``path``, waiting for other processes and threads that hold it.
 
+    On a file system without locks nothing is held: renames keep the shelf whole, work may be done twice.
+
     Raises:
         Stopped: ``progress`` returned False while waiting.
     """
     with path.open("ab") as file:
         meter = Meter(progress, 0)
-        while not _lock(file):
-            meter.add(0)
-            time.sleep(_LOCK_POLL_S)
+        with contextlib.suppress(OSError):
+            while not _lock(file):
+                meter.add(0)
+                time.sleep(_LOCK_POLL_S)
         yield
 
 
@@ -132,7 +139,9 @@ def staging(folder: Path) -> Iterator[Path]:
             lock = made.with_name(made.name + ".lock")
             stack.callback(lock.unlink, missing_ok=True)
             stack.callback(shutil.rmtree, made, ignore_errors=True)
-            _lock(stack.enter_context(lock.open("ab")))
+            held = stack.enter_context(lock.open("ab"))
+            with contextlib.suppress(OSError):
+                _lock(held)
         yield made
 
 
@@ -144,7 +153,8 @@ def sweep(folder: Path) -> int:
             if leftover.suffix == ".lock":
                 continue
             lock = leftover.with_name(leftover.name + ".lock")
-            with lock.open("ab") as file:
+            abandoned = False
+            with contextlib.suppress(OSError), lock.open("ab") as file:
                 abandoned = _lock(file)
             if abandoned:
                 shutil.rmtree(leftover, ignore_errors=True)

@@ -369,6 +369,18 @@ def test_no_permission_is_a_sentence(shelf, tiny, monkeypatch):
         shelf.import_file(source)
 
 
+def test_a_disk_without_locks_works(shelf, folder, tiny, monkeypatch):
+    def refuse(file):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("desktop_slm.models.files._lock", refuse)
+    model = shelf.import_file(tiny("a.gguf", seed=1))
+    shelf.import_file(tiny("b.gguf", seed=2))
+    assert len(shelf.list()) == 2
+    assert shelf.find(model.id) == model
+    assert len(_visible(folder)) == 2
+
+
 def test_a_shelf_that_is_no_folder(folder, tiny):
     folder.write_bytes(b"")
     shelf = Shelf(folder)
