@@ -176,6 +176,10 @@ class AnswerView(QTextBrowser):
                 if button.geometry() != place:
                     button.setGeometry(place)
 
+    def copy_buttons(self) -> list[QPushButton]:
+        """Return the Copy buttons of its code blocks."""
+        return self._copy_buttons[: len(self._writer.openers)]
+
     def code_at(self, number: int) -> str:
         """Return the text of code block ``number``, from 0."""
         block = self.document().findBlock(self._writer.openers[number])

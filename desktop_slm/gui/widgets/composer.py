@@ -1,4 +1,4 @@
-"""Where the user writes: a text that grows with its lines, attached files, the context meter, Send and Stop."""
+"""Where the user writes: a text that grows with its lines, attached files, the context meter, Send or Stop."""
 
 from __future__ import annotations
 

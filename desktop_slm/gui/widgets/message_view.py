@@ -77,6 +77,12 @@ class MessageView(QWidget):
         inside = isinstance(focused, QWidget) and self.isAncestorOf(focused)
         return inside or self.body.textCursor().hasSelection()
 
+    def tab_stops(self) -> list[QWidget]:
+        """Return what Tab visits, in order."""
+        row = self.actions_row
+        buttons = (row.copy, row.regenerate, row.edit, row.go_on, row.before, row.after)
+        return [self.body, *self.body.copy_buttons(), *buttons]
+
     def advance(self) -> bool:
         """Bring in some text; tell whether the height may have changed."""
         return self.body.advance()
@@ -84,6 +90,11 @@ class MessageView(QWidget):
     def arrange(self, width_px: int) -> int:
         """Lay out everything for a width and return the height."""
         raise NotImplementedError
+
+    def show_record(self, record: MessageRecord) -> None:
+        """Take what changed about a message whose text is the same: its state and its branches."""
+        self.record = record
+        self.actions_row.show_branches(record.position, record.siblings)
 
     def show_enabled(self, enabled: bool) -> None:
         """Allow or forbid what would start another request."""
@@ -239,6 +250,7 @@ class AssistantMessage(MessageView):
         self._thought_s = thought_s
         self._thinking = False
         self._is_last = False
+        self._failed = False
         self._status = ""
         self.thoughts_toggle = QPushButton(self)
         theme.set_kind(self.thoughts_toggle, "text")
@@ -266,6 +278,10 @@ class AssistantMessage(MessageView):
     def live(self) -> bool:
         """Whether the answer is being written."""
         return self.body.growing
+
+    def tab_stops(self) -> list[QWidget]:
+        """Thoughts come before the answer."""
+        return [self.thoughts_toggle, self.thoughts, *super().tab_stops()]
 
     def feed(self, text: str, *, reasoning: bool = False) -> None:
         """Append a piece; `advance` shows it."""
@@ -295,6 +311,7 @@ class AssistantMessage(MessageView):
         if text != self._status:
             self._status = text
             self._show_end()
+            self.height_changed.emit()
 
     def show_warning(self, text: str) -> None:
         """Add a sentence that the user should see."""
@@ -304,17 +321,16 @@ class AssistantMessage(MessageView):
     def show_citations(self, citations: Sequence[Cited]) -> None:
         """Show one pill per page."""
         self.sources.show_citations(citations)
-        self.height_changed.emit()
 
     def show_error(self, error: DesktopSlmError) -> None:
         """Say why it failed; the text so far stays."""
         self.body.finish()
         self._status = ""
         self._show_end()
+        self._failed = True
         self.notice.setText(f"{error.title}. {error.message}".strip())
         theme.set_kind(self.notice, "danger")
         self.notice.show()
-        self.height_changed.emit()
 
     def finish(self, record: MessageRecord) -> None:
         """The answer is complete, or stopped: ``record`` tells how."""
@@ -328,11 +344,17 @@ class AssistantMessage(MessageView):
         self._show_thoughts_label()
         self._show_end()
 
+    def show_record(self, record: MessageRecord) -> None:
+        """Take over how it ended, too."""
+        super().show_record(record)
+        if not self._failed:
+            self._show_end()
+
     def show_last(self, last: bool) -> None:
         """Tell whether it is the end of the conversation: only there it can be continued."""
         if last != self._is_last:
             self._is_last = last
-            self._show_end()
+            self.show_record(self.record)
 
     def arrange(self, width_px: int) -> int:
         """Lay out from top to bottom."""

@@ -11,8 +11,9 @@ import itertools
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from msgspec.structs import replace
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
@@ -45,7 +46,8 @@ class _Row:
     view: MessageView | None = None
     thought_s: float = 0.0
     citations: tuple[Cited, ...] = ()
-    names: tuple[str, ...] = field(default=())
+    names: tuple[str, ...] = ()
+    error: DesktopSlmError | None = None
 
 
 class Transcript(QAbstractScrollArea):
@@ -54,6 +56,7 @@ class Transcript(QAbstractScrollArea):
     Signals:
         regenerate_requested, continue_requested, edit_requested, branch_requested, resend_requested,
         link_chosen, citation_chosen: As those of `MessageView`.
+        follows_changed: Whether the view stays at the end when text arrives.
     """
 
     regenerate_requested = Signal(str)
@@ -63,6 +66,7 @@ class Transcript(QAbstractScrollArea):
     resend_requested = Signal(str, str)
     link_chosen = Signal(str)
     citation_chosen = Signal(object)
+    follows_changed = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -79,6 +83,7 @@ class Transcript(QAbstractScrollArea):
         self._enabled = True
         self._width_px = 0
         self._names: Mapping[str, str] = {}
+        self._tab_stops: list[QWidget] = []
         self._repaint = QTimer(self)
         self._repaint.setInterval(REPAINT_MS)
         self._repaint.timeout.connect(self._on_repaint_timeout)
@@ -94,7 +99,7 @@ class Transcript(QAbstractScrollArea):
         self._rows = [self._reuse(old, record) for record in records]
         for row in old.values():
             self._drop(row)
-        self._follows = self._follows if keep_place else True
+        self._follow(self._follows if keep_place else True)
         self._width_px = self._column_px()
         self._mark_last()
         self._place()
@@ -109,7 +114,7 @@ class Transcript(QAbstractScrollArea):
         """
         row = _Row(record, self._estimate(record), names=tuple(names))
         self._rows.append(row)
-        self._follows = True
+        self._follow(True)
         if live:
             row.view = AssistantMessage(record, self.viewport(), live=True)
             self._connect(row.view)
@@ -117,11 +122,19 @@ class Transcript(QAbstractScrollArea):
         self._mark_last()
         self._place()
 
-    def remove_last(self) -> None:
-        """Take the last message away."""
-        if self._rows:
-            self._drop(self._rows.pop())
-            self._place()
+    def name_last(self, conversation: str, user_message: str, message: str) -> None:
+        """Give the live answer, and the question before it, the ids under which they are kept."""
+        ids = ((-1, message), (-2, user_message))
+        for place, id_ in ids:
+            if id_ and len(self._rows) >= -place:
+                row = self._rows[place]
+                row.record = replace(row.record, id=id_, conversation=conversation)
+                if row.view is not None:
+                    row.view.record = row.record
+
+    def record_of(self, message_id: str) -> MessageRecord | None:
+        """Return a message that is shown."""
+        return next((row.record for row in self._rows if row.record.id == message_id), None)
 
     def records(self) -> list[MessageRecord]:
         """Return the records of all messages."""
@@ -137,6 +150,10 @@ class Transcript(QAbstractScrollArea):
         view = self.live_view()
         if view is not None:
             view.feed(text, reasoning=reasoning)
+
+    def advance_live(self) -> None:
+        """Show what has arrived now instead of at the next repaint."""
+        self._on_repaint_timeout()
 
     def finish(self, record: MessageRecord, *, thought_s: float = 0.0) -> None:
         """End the live answer."""
@@ -157,6 +174,7 @@ class Transcript(QAbstractScrollArea):
         """End the live answer with the reason why it failed."""
         view = self.live_view()
         if view is not None:
+            self._rows[-1].error = error
             view.show_error(error)
             self._repaint.stop()
             self._place()
@@ -168,6 +186,7 @@ class Transcript(QAbstractScrollArea):
             view = self._rows[-1].view
             if isinstance(view, AssistantMessage):
                 view.show_citations(citations)
+                self._place()
 
     def show_enabled(self, enabled: bool) -> None:
         """Allow or forbid what would start another request."""
@@ -193,7 +212,7 @@ class Transcript(QAbstractScrollArea):
 
     def scroll_to_end(self) -> None:
         """Show the end and follow it."""
-        self._follows = True
+        self._follow(True)
         self._place()
 
     def built(self) -> int:
@@ -245,16 +264,23 @@ class Transcript(QAbstractScrollArea):
         row = old.get(record.id)
         if row is None or not record.id:
             return _Row(record, self._estimate(record))
-        if row.record == record:
+        same_text = row.record.text == record.text and row.record.reasoning == record.reasoning
+        if same_text and not self._is_live(row):
             del old[record.id]
+            if row.record != record:
+                row.record = record
+                if row.view is not None:
+                    row.view.show_record(record)
             return row
-        return _Row(record, row.height_px, thought_s=row.thought_s, citations=row.citations, names=row.names)
+        return _Row(record, row.height_px, None, row.thought_s, row.citations, row.names, row.error)
 
     def _column_px(self) -> int:
         return max(120, min(theme.READING_WIDTH_PX, self.viewport().width() - 2 * SIDE_PX))
 
     def _left_px(self) -> int:
-        return max(SIDE_PX, (self.viewport().width() - self._column_px()) // 2)
+        column = self._column_px()
+        room = self.viewport().width() - column - SIDE_PX // 2
+        return max(SIDE_PX, min(room, (self.width() - column) // 2))
 
     def _estimate(self, record: MessageRecord) -> float:
         """Guess a height: about seven pixels per letter and 21 per line."""
@@ -294,6 +320,8 @@ class Transcript(QAbstractScrollArea):
                 row.view.show_last(index == len(self._rows) - 1)
                 if row.citations:
                     row.view.show_citations(row.citations)
+                if row.error is not None:
+                    row.view.show_error(row.error)
             self._connect(row.view)
             row.view.advance()
             if row.view.pending:
@@ -369,6 +397,7 @@ class Transcript(QAbstractScrollArea):
     def _move_views(self) -> None:
         value, left = self.verticalScrollBar().value(), self._left_px()
         bottom = value + self.viewport().height()
+        built: list[MessageView] = []
         for row, top in zip(self._rows, self._tops, strict=False):
             view = row.view
             if view is None:
@@ -377,9 +406,30 @@ class Transcript(QAbstractScrollArea):
             if far and not view.busy_with_user and not self._is_live(row):
                 self._drop(row)
                 continue
+            built.append(view)
             view.setGeometry(left, round(top) - value, self._width_px, math.ceil(row.height_px))
             if view.isHidden():
                 view.show()
+        self._order_tabs(built)
+
+    def _order_tabs(self, built: list[MessageView]) -> None:
+        """Let Tab go through the messages from top to bottom, although they were made in another order."""
+        stops: list[QWidget] = [self]
+        for view in built:
+            stops += view.tab_stops()
+        if stops != self._tab_stops:
+            self._tab_stops = stops
+            for before, after in itertools.pairwise(stops):
+                QWidget.setTabOrder(before, after)
+
+    def _is_at_end(self) -> bool:
+        bar = self.verticalScrollBar()
+        return bar.value() >= bar.maximum() - _AT_END_PX
+
+    def _follow(self, follows: bool) -> None:
+        if follows != self._follows:
+            self._follows = follows
+            self.follows_changed.emit(follows)
 
     def _is_live(self, row: _Row) -> bool:
         return isinstance(row.view, AssistantMessage) and row.view.live
@@ -401,17 +451,22 @@ class Transcript(QAbstractScrollArea):
     @Slot(int)
     def _on_scrolled(self, value: int) -> None:
         if not self._placing:
-            self._follows = value >= self.verticalScrollBar().maximum() - _AT_END_PX
+            self._follow(self._is_at_end())
             self._place()
 
     @Slot()
     def _on_height_changed(self) -> None:
+        """What was opened grows downwards; only a live answer keeps the view at its end."""
         view = self.sender()
+        follows = self._follows
         for index, row in enumerate(self._rows):
             if row.view is view and self._ensure(index):
-                self._follows = False
+                self._follows = follows and self._is_live(row)
                 self._measure()
         self._place()
+        at_end = self._follows or self._is_at_end()
+        self._follows = follows
+        self._follow(at_end)
 
     @Slot()
     def _on_theme_changed(self) -> None:
