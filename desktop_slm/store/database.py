@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from sqlcipher3 import dbapi2 as sqlcipher
 
-from desktop_slm.errors import StorageFailed, VaultDamaged, VaultError, VaultInUse
+from desktop_slm.errors import StorageFailed, VaultDamaged, VaultError, VaultInUse, VaultLocked
 from desktop_slm.store.migrations import LATEST, migrate
 
 Row = tuple[Any, ...]
@@ -25,6 +25,7 @@ Parameters = Sequence[Any]
 KEY_BYTES = 32
 BUSY_TIMEOUT_MS = 2_000
 CACHE_KIB = 32 * 1024
+LOG_BYTES = 16 * 1024 * 1024
 
 _STORAGE_CODES = {
     sqlcipher.SQLITE_FULL,
@@ -49,10 +50,11 @@ class Database:
             call may succeed later.
         VaultDamaged: The file does not decrypt or is not a database.
         VaultInUse: Another process holds it.
+        VaultLocked: It was closed meanwhile, as by another thread that locks the vault.
     """
 
     def __init__(self, connection: Any, path: Path | None) -> None:
-        self._connection = connection
+        self._opened: Any = connection
         self._lock = threading.RLock()
         self._depth = 0
         self.path = path
@@ -113,6 +115,12 @@ class Database:
             before_upgrade(self)
         migrate(self)
 
+    @property
+    def _connection(self) -> Any:
+        if self._opened is None:
+            raise VaultLocked("The vault is locked", "Unlock it to go on.")
+        return self._opened
+
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Run one statement and return all its rows."""
         with self._lock, _translated():
@@ -166,7 +174,7 @@ class Database:
 
     def _roll_back(self) -> None:
         # After a full disk SQLite may have rolled back on its own.
-        if self._connection.in_transaction:
+        if self._opened is not None and self._opened.in_transaction:
             with contextlib.suppress(StorageFailed, VaultDamaged):
                 self.rows("ROLLBACK")
 
@@ -211,8 +219,11 @@ class Database:
 
     def close(self) -> None:
         """Write the log back and close; calling it again does nothing."""
-        with self._lock, contextlib.suppress(sqlcipher.Error):
-            self._connection.close()
+        with self._lock:
+            connection, self._opened = self._opened, None
+            if connection is not None:
+                with contextlib.suppress(sqlcipher.Error):
+                    connection.close()
 
 
 def _connect(path: Path, key: bytes, *, create: bool) -> Any:
@@ -260,6 +271,7 @@ def _open_sequence(connection: Any, key: bytes) -> None:
     _set_safety(connection)
     connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+    connection.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
     # The exclusive lock is taken with the next access, so make that one now.
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("COMMIT")

@@ -1,4 +1,4 @@
-"""Write a marker in a long transaction and after it, then wait for the kill: ``private_child.py FOLDER MARKER``."""
+"""Write a marker, then more of it in a transaction, and wait: ``private_child.py FOLDER MARKER``."""
 
 import sys
 import time

@@ -6,7 +6,7 @@ import threading
 import pytest
 from store_constants import KEY
 
-from desktop_slm.errors import StorageFailed, VaultDamaged, VaultError, VaultInUse
+from desktop_slm.errors import StorageFailed, VaultDamaged, VaultError, VaultInUse, VaultLocked
 from desktop_slm.store import database as module
 from desktop_slm.store.database import Database
 
@@ -29,7 +29,7 @@ def test_opening_follows_the_prescribed_order(tmp_path, monkeypatch):
     real = module.sqlcipher.connect
     monkeypatch.setattr(module.sqlcipher, "connect", lambda *a, **k: Recorder(real(*a, **k)))
     Database.open(tmp_path / "vault.db", KEY, create=True).close()
-    assert [statement.split("x'")[0].split("=-")[0] for statement in seen[:14]] == [
+    assert [statement.split("x'")[0].split("=-")[0] for statement in seen[:15]] == [
         "PRAGMA cipher_version",
         "PRAGMA cipher_log_level=NONE",
         'PRAGMA key="',
@@ -43,6 +43,7 @@ def test_opening_follows_the_prescribed_order(tmp_path, monkeypatch):
         "PRAGMA cell_size_check=ON",
         "PRAGMA busy_timeout=2000",
         "PRAGMA cache_size",
+        "PRAGMA journal_size_limit=16777216",
         "BEGIN IMMEDIATE",
     ]
     assert seen[2] == f"PRAGMA key=\"x'{KEY.hex()}'\""
@@ -222,6 +223,24 @@ def test_a_damaged_page_is_damage_when_it_is_read(tmp_path):
     database = Database.open(tmp_path / "vault.db", KEY)
     assert database.problems() != []
     database.close()
+
+
+def test_a_closed_database_is_locked(on_disk):
+    on_disk.close()
+    on_disk.close()
+    with pytest.raises(VaultLocked):
+        on_disk.rows("SELECT 1")
+    with pytest.raises(VaultLocked), on_disk.transaction():
+        pass
+
+
+def test_closing_inside_a_transaction_keeps_nothing_of_it(on_disk, tmp_path):
+    with pytest.raises(VaultLocked), on_disk.transaction():
+        on_disk.rows("INSERT INTO draft VALUES ('a', 'x')")
+        on_disk.close()
+    again = Database.open(tmp_path / "vault.db", KEY)
+    assert again.rows("SELECT * FROM draft") == []
+    again.close()
 
 
 def test_a_mistake_in_sql_stays_a_bug(database):

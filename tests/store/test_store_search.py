@@ -1,6 +1,7 @@
 import json
 import unicodedata
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from desktop_slm.store import search as module
 from desktop_slm.store.database import Database
 from desktop_slm.store.history import History
 from desktop_slm.store.search import Search
-from desktop_slm.store.words import MARK_END, MARK_START, fold, indexable, snippet, terms
+from desktop_slm.store.words import MARK_END, MARK_START, fold, snippet, terms
 
 
 def kept(history, *texts, title=""):
@@ -44,15 +45,16 @@ def test_every_kind_is_found(history, library, search, document):
 
 
 def test_items_carry_title_kind_and_snippet(history, library, search, document):
+    forty, two = (f"{MARK_START}{word}{MARK_END}" for word in ("forty", "two"))
     c = kept(history, "The  answer\nis forty-two, they say.", title="Numbers")
     d = library.add(*document("Nothing here.", "x" * 500 + " forty two " + "y" * 500)).id
     items = {item.id: item for item in search.search("forty two")}
     assert items[c].kind == "conversation"
     assert items[c].title == "Numbers"
     assert items[c].updated == history.conversation(c).updated
-    assert items[c].snippet == f"The answer is {MARK_START}forty-two{MARK_END}, they say."
+    assert items[c].snippet == f"The answer is {forty}-{two}, they say."
     assert items[d].kind == "document"
-    assert f"{MARK_START}forty two{MARK_END}" in items[d].snippet
+    assert f"{forty} {two}" in items[d].snippet
     assert len(items[d].snippet) < 200
 
 
@@ -99,7 +101,7 @@ def test_a_conversation_appears_once_with_its_best_message(history, search):
         ("The year ２０２４ and ﬁne print x²", ["2024", "fine", "x2"]),
         (
             "don't e-mail a_b C++ 50% user@example.com",
-            ["don't", "dont't", "e-mail", "a_b", "c++", "user@example.com"],
+            ["don't", "e-mail", "a_b", "c++", "user@example.com"],
         ),
         ("İstanbul ILIK", ["istanbul", "ilik"]),
         ("party 🎉 time 👩‍👩‍👧", ["🎉", "👩‍👩‍👧", "party 🎉"]),
@@ -109,8 +111,6 @@ def test_a_conversation_appears_once_with_its_best_message(history, search):
 def test_scripts(history, search, text, queries):
     c = kept(history, text)
     for query in queries:
-        if query == "dont't":
-            continue
         assert found(search, query) == [c], query
         assert MARK_START in search.search(query)[0].snippet, query
 
@@ -128,11 +128,12 @@ def test_marks_that_make_other_words_are_kept(history, search):
 
 
 HOSTILE = [
-    '"', '""', "'", "*", "**", "a*b", "-", "--", "(", ")", "()", "(a", "a)", "AND", "OR", "NOT", "NEAR", "a AND", "NOT a",
-    "NEAR(a b, 5)", "title:a", "title : a", "{title body} : a", "^a", "a + b", "a ^ b", "word_index", "rank", "\0", "a\0b",
-    "\\", "a\\", ";", "'; DROP TABLE entry; --", "%", "_", "?", "?1", ":a", "@a", "$a", "\ud800", "\udfff\ud800", "\u202e",
-    "\ufeff", "\u200b", "\u200d", "\u0301", "a" * 100_000, "a " * 10_000, '"' * 5_000, "北" * 5_000, "\U0010ffff", "\x02\x03",
-    "🎉" * 300, "\u0e31", "((((((((((", "a OR b AND NOT c", '"a" "b', "\n", "\t", "\r\n", "x:y:z", "[a-z]+", "(?i", "\u2028",
+    '"', '""', "'", "*", "**", "a*b", "-", "--", "(", ")", "()", "(a", "a)", "AND", "OR", "NOT", "NEAR",
+    "a AND", "NOT a", "NEAR(a b, 5)", "title:a", "title : a", "{title body} : a", "^a", "a + b", "a ^ b",
+    "word_index", "rank", "\0", "a\0b", "\\", "a\\", ";", "'; DROP TABLE entry; --", "%", "_", "?", "?1",
+    ":a", "@a", "$a", "\ud800", "\udfff\ud800", "\u202e", "\ufeff", "\u200b", "\u200d", "\u0301",
+    "a" * 100_000, "a " * 10_000, '"' * 5_000, "北" * 5_000, "\U0010ffff", "\x02\x03", "🎉" * 300, "\u0e31",
+    "((((((((((", "a OR b AND NOT c", '"a" "b', "\n", "\t", "\r\n", "x:y:z", "[a-z]+", "(?i", "\u2028",
 ]  # fmt: skip
 
 
@@ -169,10 +170,9 @@ def test_any_text_is_found_by_itself(text):
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=80))
 def test_folding_again_changes_nothing(text):
-    folded = fold(text)
-    assert fold(folded) == folded
-    assert fold(text.upper().lower()) == fold(fold(text.upper().lower()))
-    assert "".join(indexable(text).split()).startswith(folded.replace(" ", "")[:1])
+    words = fold(text).split()
+    assert fold(" ".join(words)).split() == words
+    assert all(word == word.casefold() for word in words)
 
 
 def test_snippets():
@@ -184,10 +184,7 @@ def test_snippets():
     assert 100 < len(piece) < 180
     assert snippet("no hit in here", terms("needle")) == "no hit in here"
     assert snippet("", terms("a")) == ""
-    assert (
-        snippet("a \x02 b \x03 c", terms("b")) == f"a {MARK_START}b{MARK_END} c".replace("a ", "a  ", 1)
-        or True
-    )
+    assert snippet("a \x02 b\x03\n\tc", terms("b")) == f"a {MARK_START}b{MARK_END} c"
     marked = snippet("\x02fake\x03 needle", terms("needle"))
     assert marked.count(MARK_START) == marked.count(MARK_END) == 1
     assert snippet("ﬁﬁﬁ straße ﬁ", terms("strasse")) == f"ﬁﬁﬁ {MARK_START}straße{MARK_END} ﬁ"
@@ -220,16 +217,10 @@ def test_the_index_stays_in_step(database, history, library, search, document):
     made, data, _ = document("first reading")
     library.add(made, data)
     better, _, _ = document("second reading")
-    library.add(
-        better.__class__(
-            **{f: getattr(better, f) for f in better.__struct_fields__ if f != "sha256"}, sha256=made.sha256
-        ),
-        data,
-    )
+    library.add(msgspec.structs.replace(better, sha256=made.sha256), data)
     assert found(search, "first") == []
     assert len(found(search, "second")) == 1
     history.delete(c)
-    history.update_message
     entries = database.value("SELECT count(*) FROM entry")
     assert entries == database.value("SELECT count(*) FROM word_index_docsize")
     database.rows("INSERT INTO word_index (word_index) VALUES ('integrity-check')")

@@ -1,6 +1,9 @@
 import json
 import stat
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -25,6 +28,7 @@ from desktop_slm.store.keyfile import KdfParameters
 from desktop_slm.store.keyring_wall import KeyringWall
 from desktop_slm.store.vault import Vault
 
+ROOT = Path(__file__).parents[2]
 PASSPHRASE = "correct horse Käse 电池"
 
 
@@ -191,6 +195,15 @@ def test_a_child_process_does_not_keep_the_lock(make_vault, start_child):
     start_child("unlock_child.py", vault.folder, PASSPHRASE, "sleep")
     vault.lock()
     vault.unlock(passphrase=PASSPHRASE)
+
+
+def test_the_program_starts_without_the_heavy_libraries():
+    code = (
+        "import sys, desktop_slm.store.vault, desktop_slm.store.library, desktop_slm.store.search;"
+        "print({'sqlcipher3', 'cryptography', 'keyring', 'numpy'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert result.stdout == "set()\n", result.stderr
 
 
 # changing what opens it
