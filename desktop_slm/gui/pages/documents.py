@@ -157,7 +157,7 @@ class DocumentsPage(QWidget):
         self._screen_id = stored.record.id
         self._show_read(stored.document, stored.key_sentences)
         self._stack.setCurrentWidget(self.view)
-        self.view.pages.setFocus()
+        self.view.pages.take_focus()
         self._resume(stored.record.id)
 
     def show_summary(self, done: SummaryDone, request: Summarize | None = None) -> None:
@@ -352,6 +352,8 @@ class DocumentsPage(QWidget):
             self.view.summary.hide_invitation()
             if isinstance(work.request, Summarize):
                 self.view.summary.set_style(work.request.style)
+            if self.view.hasFocus():
+                self.view.pages.take_focus()
             self.view.job.start(_doing(work))
 
     def _on_progress(self, work: Work, event: Progress) -> None:
@@ -413,7 +415,7 @@ class DocumentsPage(QWidget):
         self._screen = work
         self.view.show_file(work.name)
         self._stack.setCurrentWidget(self.view)
-        self.view.pages.setFocus()
+        self.view.setFocus()
 
     def _show_read(self, document: Document, key_sentences: Sequence[KeySentence]) -> None:
         self._summary = None

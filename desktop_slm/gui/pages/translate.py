@@ -19,7 +19,6 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QPlainTextEdit,
     QPushButton,
     QSplitter,
     QTextEdit,
@@ -489,7 +488,7 @@ def _single_shot(owner: QWidget, interval_ms: int) -> QTimer:
     return timer
 
 
-def _find(editor: QPlainTextEdit, text: str, start: int) -> QTextCursor | None:
+def _find(editor: QTextEdit, text: str, start: int) -> QTextCursor | None:
     """Find a passage that may span lines; ``start`` and the cursor count in UTF-16 units."""
     if not text.strip():
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -275,6 +276,7 @@ class SentenceView(QWidget):
         right_to_left = self._right_to_left()
         direction = Qt.LayoutDirection.RightToLeft if right_to_left else Qt.LayoutDirection.LeftToRight
         option.setTextDirection(direction)
+        option.setAlignment(Qt.AlignmentFlag.AlignRight if right_to_left else Qt.AlignmentFlag.AlignLeft)
         layout.setTextOption(option)
         layout.setFormats(self._formats(len(text)))
         lead = self._lead_width()
@@ -373,8 +375,6 @@ def _range(start: int, length: int, style: QTextCharFormat) -> QTextLayout.Forma
 
 def _starts_right_to_left(text: str) -> bool:
     """Tell by the first strong character, as the Unicode bidi algorithm does (rules P2 and P3)."""
-    import unicodedata
-
     for character in text:
         strong = unicodedata.bidirectional(character)
         if strong in ("R", "AL"):

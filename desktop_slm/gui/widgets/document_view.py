@@ -30,6 +30,7 @@ class DocumentView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.document: Document | None = None
         self.bar = DocumentBar()
         self.note = NoticeBar()
@@ -122,7 +123,7 @@ class DocumentView(QWidget):
         head.addSpacing(12)
         head.addWidget(self.coverage, 1)
         notices = QVBoxLayout()
-        notices.setContentsMargins(24, 4, 24, 0)
+        notices.setContentsMargins(24, 8, 24, 0)
         notices.setSpacing(8)
         for widget in (self.job, self.note, self.error, self.password, self.warning):
             notices.addWidget(widget)

@@ -57,7 +57,7 @@ class DropCard(QWidget):
         self.action = action
         self._icon, self._title, self._says = icon, title, says
         self._hot = False
-        self.setMinimumSize(180, 128)
+        self.setMinimumSize(184, 148)
         self.setAccessibleName(f"{title}: {says}")
 
     @property
@@ -112,7 +112,6 @@ class DropOverlay(QWidget):
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
-        self._window = window
         self._default = "summarize"
         self._reduced_motion = False
         self._paths: list[str] = []
@@ -164,9 +163,9 @@ class DropOverlay(QWidget):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Open when a drag enters the window, and follow its size."""
-        if watched is self._window:
+        if isinstance(watched, QWidget) and watched is self.parent():
             if isinstance(event, QDragEnterEvent):
-                self._open(event)
+                self._open(event, watched)
                 return True
             if isinstance(event, QDragLeaveEvent):
                 self._leaving.start()  # unless the drag has only moved on to this overlay
@@ -197,11 +196,11 @@ class DropOverlay(QWidget):
         if paths:
             self.files_dropped.emit(paths, action)
 
-    def _open(self, event: QDragEnterEvent) -> None:
+    def _open(self, event: QDragEnterEvent, window: QWidget) -> None:
         self._leaving.stop()
         self._paths = local_files(event.mimeData())
         self._say()
-        self.setGeometry(self._window.rect())
+        self.setGeometry(window.rect())
         self._highlight(event.position().toPoint())
         self._take(event)
         self.raise_()
@@ -243,7 +242,7 @@ class DropOverlay(QWidget):
 
     def _arrange(self) -> None:
         """Four in a row, two by two where the window is narrow."""
-        columns = 4 if self.width() >= 4 * 180 + 3 * 16 + 96 else 2
+        columns = 4 if self.width() >= 4 * 184 + 3 * 16 + 96 else 2
         for index, card in enumerate(self._cards):
             self._grid.addWidget(card, index // columns, index % columns)
 

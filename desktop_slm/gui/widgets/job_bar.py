@@ -35,7 +35,7 @@ class JobBar(QWidget):
         for label in (self._label, self._left):
             theme.set_kind(label, "meta")
         self._stop = QPushButton("Stop")
-        theme.set_kind(self._stop, "text")
+        theme.set_kind(self._stop, "link")
         self._stop.setToolTip("Stop; what is done is kept (Esc)")
         self._stop.setAccessibleName("Stop")
         self._stop.clicked.connect(self._on_stop_clicked)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from desktop_slm.errors import DesktopSlmError
 from desktop_slm.gui import theme
 from desktop_slm.gui.widgets.plain_label import PlainLabel, several_lines
 
+NARROW_PX = 480
 Tone = Literal["note", "warning", "error"]
 _GROUNDS: dict[Tone, str] = {"note": "notice", "warning": "banner", "error": "panel"}
 
@@ -36,13 +38,20 @@ class NoticeBar(QFrame):
         words.setSpacing(2)
         words.addWidget(self._title)
         words.addWidget(self._message)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(12, 8, 12, 8)
-        layout.setSpacing(10)
-        layout.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
-        layout.addLayout(words, 1)
-        layout.addWidget(self._first, 0, Qt.AlignmentFlag.AlignVCenter)
-        layout.addWidget(self._second, 0, Qt.AlignmentFlag.AlignVCenter)
+        said = QHBoxLayout()
+        said.setSpacing(10)
+        said.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
+        said.addLayout(words, 1)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addWidget(self._first)
+        buttons.addWidget(self._second)
+        self._box = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._box.setContentsMargins(12, 8, 12, 8)
+        self._box.setSpacing(10)
+        self._box.addLayout(said, 1)
+        self._box.addLayout(buttons)
+        self._box.setAlignment(buttons, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         theme.signals.changed.connect(self._on_theme_changed)
         self.hide()
 
@@ -67,6 +76,13 @@ class NoticeBar(QFrame):
     def say_error(self, error: DesktopSlmError, *, first: str = "", second: str = "") -> None:
         """Show what happened and what to do next."""
         self._show("error", f"{error.title}.".replace("..", "."), error.message, first, second)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the buttons below the words where there is no room beside them."""
+        super().resizeEvent(event)
+        narrow = event.size().width() < NARROW_PX
+        directions = QBoxLayout.Direction
+        self._box.setDirection(directions.TopToBottom if narrow else directions.LeftToRight)
 
     def _show(self, tone: Tone, title: str, message: str, first: str, second: str) -> None:
         self._tone = tone

@@ -56,12 +56,12 @@ class PageView(QFrame):
         theme.set_kind(self._stack, "ground")
         self._stack.addWidget(self._scroll)
         self._stack.addWidget(self._make_text_frame())
+        self._stack.addWidget(self._make_nothing())
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 8, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(self._make_bar())
         layout.addWidget(self._stack, 1)
-        self.setFocusProxy(self._scroll)
         self.show_nothing()
 
     # what is shown
@@ -90,8 +90,13 @@ class PageView(QFrame):
         """Forget the document."""
         self._document, self._number, self._quotes = None, 0, ()
         self._canvas.show_paper(0.0)
-        self._place_canvas()
+        self._text_button.setVisible(False)
+        self._stack.setCurrentIndex(2)
         self._update_bar()
+
+    def take_focus(self) -> None:
+        """Let the keys scroll and turn the page."""
+        (self._text if self.shows_text else self._scroll).setFocus()
 
     def show_document(self, document: Document) -> None:
         """Show the first page of a document."""
@@ -163,6 +168,12 @@ class PageView(QFrame):
         layout.setContentsMargins(MARGIN_PX, 4, MARGIN_PX, MARGIN_PX)
         layout.addWidget(self._text)
         return frame
+
+    def _make_nothing(self) -> QWidget:
+        nothing = PlainLabel("The pages appear here.")
+        nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        theme.set_kind(nothing, "muted")
+        return nothing
 
     def _make_bar(self) -> QHBoxLayout:
         self._previous = IconButton("chevron-left", "Previous page", "Alt+Up", self)
@@ -246,6 +257,8 @@ class PageView(QFrame):
         self._field.setEnabled(pages > 0)
         self._previous.setEnabled(self._number > 1)
         self._next.setEnabled(0 < self._number < pages)
+        for shown in (self._unit, self._field, self._total, self._previous, self._next):
+            shown.setVisible(pages > 0)
         drawn = pages > 0 and not self._text_wanted()
         for button in (self._zoom_out, self._fit, self._zoom_in):
             button.setVisible(drawn)
@@ -261,12 +274,11 @@ class PageView(QFrame):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Zoom with Ctrl and the wheel; keep the sheet fitted when a scroll bar appears."""
-        if watched is self._scroll.viewport():
-            if isinstance(event, QWheelEvent) and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-                self._step_zoom(1 if event.angleDelta().y() > 0 else -1)
-                return True
-            if event.type() == QEvent.Type.Resize:
-                self._place_canvas()
+        if isinstance(event, QWheelEvent) and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self._step_zoom(1 if event.angleDelta().y() > 0 else -1)
+            return True
+        if event.type() == QEvent.Type.Resize:
+            self._place_canvas()
         return super().eventFilter(watched, event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

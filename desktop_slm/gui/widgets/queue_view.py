@@ -91,6 +91,7 @@ class QueueView(QFrame):
         top.addWidget(self._title, 1)
         top.addWidget(self._clear)
         content = QWidget()
+        theme.set_kind(content, "ground")
         self._list = QVBoxLayout(content)
         self._list.setContentsMargins(0, 0, 8, 0)
         self._list.setSpacing(0)
@@ -146,7 +147,7 @@ class QueueView(QFrame):
         busy = any(row.state in ("waiting", "working") for row in self._rows.values())
         files = "1 file" if len(self._rows) == 1 else f"{len(self._rows)} files"
         self._title.setText(f"{files} · {done} done")
-        self._clear.setEnabled(not busy)
+        self._clear.setVisible(not busy)
         height = sum(row.sizeHint().height() for row in self._rows.values()) + 4
         self._scroll.setFixedHeight(min(MAX_HEIGHT_PX, height))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen, QTextCursor
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QTextEdit, QVBoxLayout, QWidget
 
 from desktop_slm.gui import theme
 from desktop_slm.gui.widgets.plain_label import PlainLabel
@@ -33,7 +33,8 @@ class TextPane(QFrame):
         self, name: str, placeholder: str, *, read_only: bool = False, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self.editor = QPlainTextEdit()
+        self.editor = QTextEdit()  # lays each paragraph out in its own direction; QPlainTextEdit does not
+        self.editor.setAcceptRichText(False)
         theme.set_kind(self.editor, "bare")
         self.editor.setAccessibleName(name)
         self.editor.setPlaceholderText(placeholder)
@@ -90,13 +91,10 @@ class TextPane(QFrame):
         """Lay out an empty pane from the right; paragraphs with letters go by these."""
         direction = Qt.LayoutDirection.RightToLeft if right_to_left else Qt.LayoutDirection.LeftToRight
         self.editor.setLayoutDirection(direction)
-        option = self.editor.document().defaultTextOption()
-        option.setTextDirection(Qt.LayoutDirection.LayoutDirectionAuto)
-        self.editor.document().setDefaultTextOption(option)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Draw the ring when the editor gets or loses the focus."""
-        if watched is self.editor and event.type() in (QEvent.Type.FocusIn, QEvent.Type.FocusOut):
+        if event.type() in (QEvent.Type.FocusIn, QEvent.Type.FocusOut):
             self.update()
         return super().eventFilter(watched, event)
 

@@ -254,7 +254,7 @@ class TranslationHistory(QFrame):
     def _update_buttons(self) -> None:
         record = self.list.current_record()
         for button in (self.star_button, self.delete_button):
-            button.setEnabled(record is not None)
+            button.setVisible(record is not None)
         favorite = record is not None and record.favorite
         self.star_button.setText("Remove from favorites" if favorite else "Add to favorites")
 
