@@ -1,7 +1,7 @@
 """Work off the GUI thread: `Job` runs a task's generator, `run_call` one function.
 
-Results come back as signals on the thread that made the object. A stopped job closes its generator, which is
-how tasks are told to keep what is done and end. Here is one of the two places that catch every exception: an
+Results come back as signals on the thread that made the object. A stopped job lets its task wind up and tell
+what it has; one that does not is closed. Here is one of the two places that catch every exception: an
 unknown one must reach the crash dialog of the window instead of dying silently in a thread.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +19,10 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 from desktop_slm.errors import DesktopSlmError
 
 _QUEUED = Qt.ConnectionType.QueuedConnection
+WIND_UP_S = 5.0
+
+Make = Callable[[Callable[[], bool]], Iterator[Any]]
+"""Makes the generator of a job; it is given a function that says whether it should wind up."""
 
 
 class _Work(QObject):
@@ -63,12 +68,12 @@ class _Work(QObject):
 
 
 class Job(_Work):
-    """Runs ``make()`` on its own thread and emits what it yields.
+    """Runs the generator of ``make`` on its own thread and emits what it yields.
 
     Exactly one `finished` comes last, also after a failure or a stop. Keep a reference until then.
 
     Args:
-        make: Returns the generator; called on the worker thread.
+        make: Called on the worker thread.
         parent: Owner.
     """
 
@@ -78,10 +83,11 @@ class Job(_Work):
     _event_ready = Signal(object)
     _finished_ready = Signal()
 
-    def __init__(self, make: Callable[[], Iterator[Any]], parent: QObject | None = None) -> None:
+    def __init__(self, make: Make, parent: QObject | None = None) -> None:
         super().__init__("job", parent)
         self._make = make
         self._stopping = threading.Event()
+        self._stopped_at_s = 0.0
         self.running = False
         self._event_ready.connect(self.yielded, _QUEUED)
         self._finished_ready.connect(self._on_finished_ready, _QUEUED)
@@ -92,7 +98,8 @@ class Job(_Work):
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask it to end at its next event; what it has yielded still arrives, then `finished`."""
+        """Ask it to wind up; what it yields still arrives, then `finished`."""
+        self._stopped_at_s = time.monotonic()
         self._stopping.set()
 
     @property
@@ -103,11 +110,11 @@ class Job(_Work):
     def _work(self) -> None:
         if self._stopping.is_set():
             return
-        events = self._make()
+        events = self._make(self._stopping.is_set)
         try:
             for event in events:
                 self._event_ready.emit(event)
-                if self._stopping.is_set():
+                if self._stopping.is_set() and time.monotonic() - self._stopped_at_s > WIND_UP_S:
                     break
         finally:
             close = getattr(events, "close", None)

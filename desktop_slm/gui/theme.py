@@ -304,3 +304,16 @@ def pixmap(
         drawn.setDevicePixelRatio(ratio)
         _pixmaps[key] = drawn
     return _pixmaps[key]
+
+
+def app_icon() -> QIcon:
+    """Return the icon of the window and its launcher."""
+    result = QIcon()
+    for size_px in (16, 24, 32, 48, 64, 128, 256):
+        drawn = QPixmap(size_px, size_px)
+        drawn.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(drawn)
+        QSvgRenderer(resource("themes/app.svg").as_posix()).render(painter, QRectF(drawn.rect()))
+        painter.end()
+        result.addPixmap(drawn)
+    return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from PySide6.QtCore import QObject, Slot
@@ -29,7 +29,7 @@ class Listener(QObject):
 
 
 def test_events_come_in_order_on_this_thread_then_finished(qtbot: QtBot) -> None:
-    job, listener = Job(lambda: iter(range(50))), Listener()
+    job, listener = Job(lambda stopped: iter(range(50))), Listener()
     job.yielded.connect(listener.on_value)
     with qtbot.waitSignal(job.finished, timeout=5000):
         job.start()
@@ -39,10 +39,29 @@ def test_events_come_in_order_on_this_thread_then_finished(qtbot: QtBot) -> None
     assert job.wait(5)
 
 
-def test_stop_closes_the_generator(qtbot: QtBot) -> None:
+def test_stop_lets_the_task_wind_up(qtbot: QtBot) -> None:
+    def counting(stopped: Callable[[], bool]) -> Iterator[object]:
+        number = 0
+        while not stopped():
+            time.sleep(0.001)
+            number += 1
+            yield number
+        yield "done"
+
+    job, listener = Job(counting), Listener()
+    job.yielded.connect(listener.on_value)
+    with qtbot.waitSignal(job.yielded, timeout=5000):
+        job.start()
+    with qtbot.waitSignal(job.finished, timeout=5000):
+        job.stop()
+    assert listener.seen[-1] == "done"
+
+
+def test_a_task_that_does_not_wind_up_is_closed(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("desktop_slm.gui.job.WIND_UP_S", 0.05)
     closed = threading.Event()
 
-    def endless() -> Iterator[int]:
+    def endless(stopped: Callable[[], bool]) -> Iterator[int]:
         try:
             number = 0
             while True:
@@ -63,7 +82,7 @@ def test_stop_closes_the_generator(qtbot: QtBot) -> None:
 
 
 def test_an_expected_error_is_told_before_finished(qtbot: QtBot) -> None:
-    def fails() -> Iterator[int]:
+    def fails(stopped: Callable[[], bool]) -> Iterator[int]:
         yield 1
         raise DocumentEmpty("The file is empty", "Choose another file.")
 
@@ -76,7 +95,7 @@ def test_an_expected_error_is_told_before_finished(qtbot: QtBot) -> None:
 
 
 def test_a_bug_reaches_the_exception_hook_and_the_job_still_finishes(qtbot: QtBot) -> None:
-    def breaks() -> Iterator[int]:
+    def breaks(stopped: Callable[[], bool]) -> Iterator[int]:
         yield 1
         raise ZeroDivisionError
 

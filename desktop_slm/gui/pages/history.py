@@ -60,13 +60,14 @@ class HistoryPage(QWidget):
     Signals:
         search_requested: The words (empty for the newest of all) and a tuple of kinds (empty for all).
             Answered by `show_items`.
-        preview_requested: Id and kind of the row that was chosen; answered by `show_preview`.
+        preview_requested: Id and kind of the row that was chosen, and the words found in it; answered by
+            `show_preview`.
         open_requested: Id and kind of what to open on its own page.
         delete_requested: Id and kind; the window offers to take it back.
     """
 
     search_requested = Signal(str, object)
-    preview_requested = Signal(str, str)
+    preview_requested = Signal(str, str, object)
     open_requested = Signal(str, str)
     delete_requested = Signal(str, str)
 
@@ -262,7 +263,7 @@ class HistoryPage(QWidget):
         self._open.setEnabled(True)
         self._delete.setEnabled(True)
         self._marks = sorted({text for text, hit in pieces(item.snippet) if hit}, key=len, reverse=True)
-        self.preview_requested.emit(item.id, item.kind)
+        self.preview_requested.emit(item.id, item.kind, tuple(self._marks))
 
     def _mark_hits(self) -> None:
         """Mark the words of the snippet's hits everywhere in the preview, and go to the first."""
@@ -341,7 +342,7 @@ class HistoryPage(QWidget):
     def _on_theme_changed(self) -> None:
         self._list.viewport().update()
         if self._shown and (item := self._chosen()) is not None:
-            self.preview_requested.emit(item.id, item.kind)
+            self.preview_requested.emit(item.id, item.kind, tuple(self._marks))
 
 
 def _write(cursor: QTextCursor, heading: str, text: str) -> None:

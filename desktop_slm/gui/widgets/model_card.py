@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QMenu,
     QProgressBar,
     QPushButton,
+    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -73,6 +74,7 @@ class ModelCard(QFrame):
     def __init__(self, facts: ModelFacts, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         theme.set_kind(self, "card")
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.facts = facts
         self.setAccessibleName(one_line(f"{facts.name}: {facts.fit_word or facts.sentence}"))
         self._progress = QProgressBar(self)

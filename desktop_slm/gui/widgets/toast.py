@@ -1,4 +1,4 @@
-"""A short message at the bottom of the window, with at most one button; it goes away by itself."""
+"""A short message below the top bar, with at most one button; it goes away by itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FADE_MS = 120
 
 
 class Toast(QFrame):
-    """One message at a time over the lower edge of ``window``; a new one replaces the old."""
+    """One message at a time over ``window``; a new one replaces the old."""
 
     action_pressed = Signal()
 
@@ -78,7 +78,7 @@ class Toast(QFrame):
 
     def _place(self) -> None:
         left = (self._window.width() - self.width()) // 2
-        self.move(left, self._window.height() - self.height() - 44)
+        self.move(left, theme.TOP_BAR_PX + 12)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Keep its place while the window is resized."""

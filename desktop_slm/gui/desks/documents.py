@@ -1,0 +1,279 @@
+"""The documents page's desk: the library, readers for page images, summaries, exports."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+from PySide6.QtCore import QObject, Signal, Slot
+
+from desktop_slm.documents.model import PageImage
+from desktop_slm.errors import DesktopSlmError, StorageFailed
+from desktop_slm.gui.desks.desk import Desk
+from desktop_slm.gui.job import run_call
+from desktop_slm.gui.pages.documents import DocumentsPage
+from desktop_slm.store.records import DocumentRecord, StoredDocument
+from desktop_slm.tasks import events as ev
+from desktop_slm.tasks.requests import Request, Summarize
+
+if TYPE_CHECKING:
+    from desktop_slm.app import App
+    from desktop_slm.documents.reader import DocumentSession
+
+LISTED = 2_000
+
+
+class Readers:
+    """The one document reader that is open, for page images; calls may come from any thread."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+        self._id = ""
+        self._session: DocumentSession | None = None
+
+    def render(self, document: str, page: int, width_px: int, quotes: Sequence[str]) -> tuple[PageImage, str]:
+        """Draw a page, starting a reader for ``document`` where none is open."""
+        with self._lock:
+            if self._id != document or self._session is None:
+                self._close()
+                self._session, self._id = self._app.open_stored(document), document
+            try:
+                return self._session.render_page(page, width_px=width_px, quotes=tuple(quotes)), document
+            except DesktopSlmError:
+                self._close()
+                raise
+
+    def close(self, document: str = "") -> None:
+        """End the reader of ``document``, or whichever is open."""
+        with self._lock:
+            if not document or document == self._id:
+                self._close()
+
+    def _close(self) -> None:
+        session, self._session, self._id = self._session, None, ""
+        if session is not None:
+            session.close()
+
+
+class DocumentsDesk(Desk):
+    """Serves one `DocumentsPage`.
+
+    Signals:
+        deleted: Name and id of a document that went to the trash.
+        exported: Path of a written file.
+    """
+
+    deleted = Signal(str, str)
+    exported = Signal(str)
+
+    def __init__(self, app: App, page: DocumentsPage, parent: QObject | None = None) -> None:
+        super().__init__(app, parent)
+        self.page = page
+        self._readers = Readers(app)
+        page.request_made.connect(self._on_page_request_made)
+        page.stop_requested.connect(self.stop)
+        page.page_image_requested.connect(self._on_page_image_requested)
+        page.document_selected.connect(self.open)
+        page.document_closed.connect(self._on_page_document_closed)
+        page.document_delete_requested.connect(self.delete)
+        page.export_requested.connect(self._on_page_export_requested)
+        page.library_requested.connect(self.refresh)
+
+    # What the window asks for
+
+    @Slot()
+    def refresh(self) -> None:
+        """List the library anew."""
+        run_call(self._list, self._on_library, self._on_error)
+
+    @Slot(str)
+    def open(self, document: str) -> None:
+        """Show a kept document, with its newest summary."""
+        run_call(partial(self._load, document), self._on_loaded, self._on_error)
+
+    def open_summary(self, summary: str) -> None:
+        """Show a kept summary with its document."""
+        run_call(partial(self._load_summary, summary), self._on_loaded, self._on_error)
+
+    @Slot(str)
+    def delete(self, document: str) -> None:
+        """Put a document in the trash."""
+        run_call(partial(self._delete, document), self._on_deleted, self._on_error)
+
+    def restore(self, document: str) -> None:
+        """Take a document back from the trash."""
+        run_call(partial(self._app.library.restore, document), self._on_restored, self._on_error)
+
+    def close(self, timeout_s: float = 4.0) -> None:
+        """Stop the request and end the reader."""
+        super().close(timeout_s)
+        self._readers.close()
+
+    # Work off the GUI thread
+
+    def _list(self) -> tuple[list[DocumentRecord], set[str]]:
+        records = list(self._app.library.documents(limit=LISTED))
+        summarized = {record.id for record in records if self._app.library.summaries(record.id)}
+        return records, summarized
+
+    def _load(self, document: str) -> tuple[StoredDocument, ev.SummaryDone | None, Summarize | None]:
+        stored = self._app.library.get(document)
+        summaries = self._app.library.summaries(document)
+        newest = max(summaries, key=_created, default=None)
+        if newest is None:
+            return stored, None, None
+        done, request = _decode(newest.result, newest.request)
+        return stored, done, request
+
+    def _load_summary(self, summary: str) -> tuple[StoredDocument, ev.SummaryDone | None, Summarize | None]:
+        record = self._app.library.summary(summary)
+        done, request = _decode(record.result, record.request)
+        return self._app.library.get(record.documents[0]), done, request
+
+    def _delete(self, document: str) -> tuple[str, str]:
+        self._readers.close(document)
+        name = self._app.library.get(document).record.name
+        self._app.library.delete(document)
+        return name, document
+
+    def _export(self, done: ev.SummaryDone, form: str, path: str) -> str:
+        from desktop_slm.documents.writers.summary import write_summary
+
+        title, style, unit = self._heading(done)
+        if form == "pdf":
+            from desktop_slm.gui.print_pdf import print_in_child
+
+            html = write_summary(done, "html", title=title, style=style, unit=unit)
+            data = print_in_child(html.decode("utf-8"))
+        else:
+            known: Literal["md", "html", "docx"] = "md"
+            if form in ("html", "docx"):
+                known = "html" if form == "html" else "docx"
+            data = write_summary(done, known, title=title, style=style, unit=unit)
+        try:
+            Path(path).write_bytes(data)
+        except OSError as error:
+            raise StorageFailed(
+                "The file could not be written", "Choose another folder, or free some space."
+            ) from error
+        return path
+
+    def _heading(self, done: ev.SummaryDone) -> tuple[str, str, str]:
+        """Return title, style and page unit of a summary to be written."""
+        style = "paragraph"
+        if done.summary:
+            request = _decode(b"", self._app.library.summary(done.summary).request)[1]
+            style = request.style if request else style
+        if not done.documents:
+            return "", style, "page"
+        document = self._app.library.get(done.documents[0]).document
+        return document.title, style, document.page_unit
+
+    # Requests
+
+    @Slot(object)
+    def _on_page_request_made(self, request: Request) -> None:
+        self.run(request)
+
+    def _take(self, event: ev.TaskEvent) -> None:
+        self.page.on_event(event)
+
+    def _fail(self, error: DesktopSlmError) -> None:
+        self.page.show_error(error)
+
+    def _finish(self) -> None:
+        self.page.job_finished()
+        self.refresh()
+
+    # Answers
+
+    @Slot(object)
+    def _on_library(self, found: tuple[list[DocumentRecord], set[str]]) -> None:
+        self.page.show_library(*found)
+
+    @Slot(object)
+    def _on_loaded(self, found: tuple[StoredDocument, ev.SummaryDone | None, Summarize | None]) -> None:
+        stored, done, request = found
+        self.page.show_document(stored)
+        if done is not None:
+            self.page.show_summary(done, request)
+
+    @Slot(object)
+    def _on_deleted(self, found: tuple[str, str]) -> None:
+        self.refresh()
+        self.kept.emit()
+        self.deleted.emit(*found)
+
+    @Slot(object)
+    def _on_restored(self, _nothing: object) -> None:
+        self.refresh()
+        self.kept.emit()
+
+    @Slot(object)
+    def _on_exported(self, path: str) -> None:
+        self.exported.emit(path)
+
+    @Slot(object)
+    def _on_error(self, error: DesktopSlmError) -> None:
+        self.trouble.emit(error)
+
+    # Wishes
+
+    @Slot(str, int, int, object)
+    def _on_page_image_requested(
+        self, document: str, page: int, width_px: int, quotes: Sequence[str]
+    ) -> None:
+        answer = PageAnswer(self.page, document, self)
+        run_call(
+            partial(self._readers.render, document, page, width_px, quotes), answer.on_image, answer.on_error
+        )
+
+    @Slot(str)
+    def _on_page_document_closed(self, document: str) -> None:
+        run_call(partial(self._readers.close, document))
+
+    @Slot(object, str, str)
+    def _on_page_export_requested(self, done: ev.SummaryDone, form: str, path: str) -> None:
+        run_call(partial(self._export, done, form, path), self._on_exported, self._on_error)
+
+
+class PageAnswer(QObject):
+    """Brings one page image, or the reason why there is none, back to the page with the document's id."""
+
+    def __init__(self, page: DocumentsPage, document: str, parent: QObject) -> None:
+        super().__init__(parent)
+        self.page = page
+        self._document = document
+
+    @Slot(object)
+    def on_image(self, found: tuple[PageImage, str]) -> None:
+        """Show the image."""
+        self.page.show_page_image(found[0], self._document)
+        self.deleteLater()
+
+    @Slot(object)
+    def on_error(self, error: DesktopSlmError) -> None:
+        """Say why there is none."""
+        self.page.show_page_error(error, self._document)
+        self.deleteLater()
+
+
+def _created(summary: object) -> float:
+    return float(getattr(summary, "created", 0.0))
+
+
+def _decode(result: bytes, request: bytes) -> tuple[ev.SummaryDone | None, Summarize | None]:
+    """Read a kept summary; what an older version wrote differently is left out."""
+    done: ev.SummaryDone | None = None
+    wish: Summarize | None = None
+    with contextlib.suppress(msgspec.DecodeError):
+        done = msgspec.json.decode(result, type=ev.SummaryDone)
+    with contextlib.suppress(msgspec.DecodeError):
+        wish = msgspec.json.decode(request, type=Summarize)
+    return done, wish

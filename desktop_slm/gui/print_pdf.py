@@ -1,0 +1,142 @@
+"""Print HTML to PDF with Qt's own text layout, in a process of its own.
+
+Start it as ``[sys.executable, "-I", "-m", "desktop_slm.gui.print_pdf"]`` (`command` gives the words, also for
+the frozen application): HTML in UTF-8 on stdin, the PDF's bytes on stdout, exit code 0. It needs no screen.
+The command line must not load Qt itself, and Qt wants its application on the main thread, so both the window
+and the command line print this way. Nothing is read from or written to the disk: images and other resources
+that the HTML names are never loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from desktop_slm.errors import DesktopSlmError
+
+MAX_HTML_BYTES = 32_000_000
+LIMIT_S = 60.0
+_MARGIN_MM = 20.0
+_NUMBER_PX = 9
+
+
+def command() -> list[str]:
+    """Return the words that start this module as a program."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable, "--child", "desktop_slm.gui.print_pdf"]
+    return [sys.executable, "-I", "-m", "desktop_slm.gui.print_pdf"]
+
+
+def print_in_child(html: str) -> bytes:
+    """Return ``html`` as a PDF, printed by a child process.
+
+    Raises:
+        DesktopSlmError: The child failed or took too long.
+    """
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "QT_"))
+    }
+    try:
+        done = subprocess.run(  # noqa: S603  our own module, no shell
+            command(),
+            input=html.encode("utf-8"),
+            capture_output=True,
+            timeout=LIMIT_S,
+            env=environment,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DesktopSlmError("The PDF could not be printed", "Export it as HTML and print that.") from error
+    if done.returncode != 0 or not done.stdout.startswith(b"%PDF"):
+        raise DesktopSlmError("The PDF could not be printed", "Export it as HTML and print that.")
+    return done.stdout
+
+
+def to_pdf(html: str, title: str = "") -> bytes:
+    """Return ``html`` as a PDF on A4 with page numbers. Needs a running `QGuiApplication`."""
+    from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMarginsF, QSizeF
+    from PySide6.QtGui import QFont, QPageLayout, QPageSize, QPainter, QPdfWriter
+
+    data = QByteArray()
+    buffer = QBuffer(data)
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    writer = QPdfWriter(buffer)
+    writer.setResolution(96)
+    writer.setTitle(title)
+    writer.setCreator("Desktop SLM")
+    writer.setPageSize(QPageSize(QPageSize.PageSizeId.A4))
+    margins = QMarginsF(_MARGIN_MM, _MARGIN_MM, _MARGIN_MM, _MARGIN_MM)
+    writer.setPageMargins(margins, QPageLayout.Unit.Millimeter)
+    document = _document()
+    font = QFont("sans-serif")
+    font.setPixelSize(14)
+    document.setDefaultFont(font)
+    document.setDocumentMargin(0)
+    document.setHtml(html)
+    document.documentLayout().setPaintDevice(writer)
+    width, height = float(writer.width()), float(writer.height())
+    document.setPageSize(QSizeF(width, height - 3 * _NUMBER_PX))
+    painter = QPainter(writer)
+    for page in range(document.pageCount()):
+        if page:
+            writer.newPage()
+        _paint_page(painter, document, page, width, height)
+    painter.end()
+    buffer.close()
+    return bytes(data.data())
+
+
+def _paint_page(painter, document, page, width, height):  # type: ignore[no-untyped-def]
+    """Paint one page of the laid-out document, and its number below."""
+    from PySide6.QtCore import QRectF, Qt
+    from PySide6.QtGui import QAbstractTextDocumentLayout, QColor, QPalette
+
+    page_height = document.pageSize().height()
+    painter.save()
+    painter.translate(0, -page * page_height)
+    context = QAbstractTextDocumentLayout.PaintContext()
+    context.clip = QRectF(0, page * page_height, width, page_height)
+    context.palette.setColor(QPalette.ColorRole.Text, QColor("#1D1F21"))
+    painter.setClipRect(context.clip)
+    document.documentLayout().draw(painter, context)
+    painter.restore()
+    font = painter.font()
+    font.setPixelSize(_NUMBER_PX + 2)
+    painter.setFont(font)
+    painter.setPen(QColor("#63676C"))
+    place = QRectF(0, height - 2 * _NUMBER_PX, width, 2 * _NUMBER_PX)
+    painter.drawText(place, Qt.AlignmentFlag.AlignCenter, str(page + 1))
+
+
+def _document():  # type: ignore[no-untyped-def]
+    """Return a text document that loads nothing."""
+    from PySide6.QtCore import QUrl
+    from PySide6.QtGui import QImage, QTextDocument
+
+    class Sealed(QTextDocument):
+        """Answers every request for an image or a style sheet with nothing."""
+
+        def loadResource(self, kind: int, name: QUrl | str) -> QImage:
+            """Return an empty image: returning nothing would let Qt open the address."""
+            return QImage()
+
+    return Sealed()
+
+
+def main() -> int:
+    """Print what comes on stdin; the child's whole life."""
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    from PySide6.QtGui import QGuiApplication
+
+    html = sys.stdin.buffer.read(MAX_HTML_BYTES + 1)
+    if len(html) > MAX_HTML_BYTES:
+        return 1
+    _app = QGuiApplication(["desktop-slm"])
+    sys.stdout.buffer.write(to_pdf(html.decode("utf-8", "replace")))
+    sys.stdout.buffer.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

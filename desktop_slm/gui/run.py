@@ -1,0 +1,130 @@
+"""Starts the window: on screen first, everything heavy afterwards and on a thread."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QMessageLogContext, QObject, QtMsgType, Slot, qInstallMessageHandler
+from PySide6.QtWidgets import QApplication
+
+from desktop_slm import settings as settings_file
+from desktop_slm.gui import theme
+from desktop_slm.gui.main_window import MainWindow
+from desktop_slm.paths import Paths
+
+if TYPE_CHECKING:
+    from desktop_slm.app import App
+
+PASSPHRASE_VARIABLE = "DESKTOP_SLM_PASSPHRASE"  # noqa: S105  a name, no passphrase
+RESTART = 75
+_IGNORED_MESSAGES = ("propagateSizeHints", "Could not find the Qt platform plugin")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Open the window and return the exit code when it is closed."""
+    qt = make_application(arguments)
+    paths = Paths.default()
+    settings = settings_file.load(paths.settings)
+    theme.apply(qt, settings.theme, settings.font_size_pt)
+    window = MainWindow(_make_app)
+    window.restore_geometry(settings)
+    crashes = CrashReporter(window)
+    sys.excepthook = crashes.report
+    restarts = Restarter()
+    window.restart_requested.connect(restarts.request)
+    window.show()
+    code = qt.exec()
+    sys.excepthook = sys.__excepthook__
+    if restarts.requested:
+        restart()
+    return code
+
+
+def make_application(arguments: list[str] | None = None) -> QApplication:
+    """Make the one `QApplication`, named so that desktops can tell the window's launcher."""
+    qInstallMessageHandler(on_qt_message)
+    qt = QApplication(arguments if arguments is not None else sys.argv[:1])
+    qt.setApplicationName("desktop-slm")
+    qt.setApplicationDisplayName("Desktop SLM")
+    qt.setDesktopFileName("desktop-slm")
+    qt.setWindowIcon(theme.app_icon())
+    return qt
+
+
+def _make_app() -> App:
+    from desktop_slm.app import App
+
+    return App(Paths.default(), passphrase=os.environ.get(PASSPHRASE_VARIABLE))
+
+
+def on_qt_message(kind: QtMsgType, context: QMessageLogContext, message: str) -> None:
+    """Write Qt's warnings to stderr by category alone: their text may quote what is on screen."""
+    if kind in (QtMsgType.QtDebugMsg, QtMsgType.QtInfoMsg):
+        return
+    if any(ignored in message for ignored in _IGNORED_MESSAGES):
+        return
+    category = context.category or "default"
+    shown = message if category.startswith("qt.") else "(text not shown)"
+    print(
+        f"Qt {kind.name.removeprefix('Qt').removesuffix('Msg').lower()} [{category}] {shown}", file=sys.stderr
+    )
+
+
+class CrashReporter:
+    """Shows the crash dialog for a bug; one at a time, and never in place of Ctrl+C."""
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window = window
+        self._showing = False
+
+    def report(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """Take the place of ``sys.excepthook``."""
+        from desktop_slm.errors import DesktopSlmError
+        from desktop_slm.gui.error_dialog import crash_report, show_crash, show_error
+
+        if issubclass(kind, KeyboardInterrupt):
+            self._window.close()
+        elif self._showing:
+            print(crash_report(kind, trace), file=sys.stderr)
+        else:
+            self._showing = True
+            try:
+                if isinstance(error, DesktopSlmError):
+                    show_error(error, self._window)
+                else:
+                    show_crash(kind, error, trace, self._window)
+            finally:
+                self._showing = False
+
+
+class Restarter(QObject):
+    """Remembers that the window was locked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requested = False
+
+    @Slot()
+    def request(self) -> None:
+        """Start anew once the event loop has ended."""
+        self.requested = True
+
+
+def restart() -> None:
+    """Take this process's place with a fresh one: after a lock nothing may be left in memory.
+
+    The environment's passphrase is left out: a lock that opens by itself is none.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != PASSPHRASE_VARIABLE}
+    arguments = [sys.executable, *sys.orig_argv[1:]]
+    if sys.platform == "win32":  # exec there starts a second process and ends this one unseen
+        import subprocess
+
+        subprocess.Popen(arguments, env=environment, close_fds=True)
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(sys.executable, arguments, environment)  # noqa: S606  our own interpreter, no shell wanted
