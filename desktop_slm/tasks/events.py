@@ -191,6 +191,16 @@ class ReadDone(Event, frozen=True, kw_only=True, tag="done"):
 
 
 TaskEvent = (
-    Started | DocumentRead | KeySentences | Progress | Piece | SentenceReady | Warned
-    | ChatDone | SummaryDone | AnswerDone | TranslationDone | ReadDone
+    Started
+    | DocumentRead
+    | KeySentences
+    | Progress
+    | Piece
+    | SentenceReady
+    | Warned
+    | ChatDone
+    | SummaryDone
+    | AnswerDone
+    | TranslationDone
+    | ReadDone
 )

@@ -34,8 +34,9 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         text: What the user says. Ignored when regenerating or continuing.
         conversation: Id (``c12``) of the conversation, empty for a new one.
-        parent: Id of the message this one follows; empty for the end of the active branch. An edit or a
-            regeneration is a new child of the old message's parent.
+        parent: Id of the message this one follows; empty for the end of the active branch, the conversation's
+            own id for its very beginning (an edit of the first message). An edit or a regeneration is a new
+            child of the old message's parent.
         action: ``send`` a new user message; ``regenerate`` another answer to the user message ``parent``;
             ``continue`` the interrupted or too short answer ``parent``.
         system: Instructions; None keeps those of the conversation.

@@ -1,0 +1,487 @@
+"""The composition root: builds every service once, passes it on, and closes them in reverse order.
+
+Making an `App` opens nothing and starts nothing; each service begins when it is first used, and the heavy
+ones are not even imported before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from desktop_slm import settings as settings_file
+from desktop_slm.errors import (
+    DesktopSlmError,
+    KeyringUnavailable,
+    ModelNotFound,
+    StorageFailed,
+    VaultLocked,
+)
+from desktop_slm.paths import Paths
+from desktop_slm.settings import Settings
+from desktop_slm.tasks.services import never
+
+if TYPE_CHECKING:
+    from desktop_slm.documents.reader import DocumentSession
+    from desktop_slm.engine.api import Engine, Hardware, ModelSpec, Sampling
+    from desktop_slm.models.records import InstalledModel
+    from desktop_slm.models.shelf import Shelf
+    from desktop_slm.store.database import Database
+    from desktop_slm.store.history import History
+    from desktop_slm.store.keyring_wall import KeyringWall
+    from desktop_slm.store.library import Library
+    from desktop_slm.store.search import Search
+    from desktop_slm.store.vault import Vault
+    from desktop_slm.tasks.events import Progress, TaskEvent
+    from desktop_slm.tasks.requests import Request
+    from desktop_slm.tasks.services import ChosenModel, Services
+
+
+class OpenState(msgspec.Struct, frozen=True, kw_only=True):
+    """How things stand after `App.open`.
+
+    Attributes:
+        kind: ``open``: results are kept, encrypted. ``memory``: nothing reaches the disk. ``locked``: there
+            is a vault, and what opens it is not at hand. ``none``: there is no vault yet.
+        sentence: The same for the user; empty when there is nothing to say.
+    """
+
+    kind: Literal["open", "memory", "locked", "none"]
+    sentence: str = ""
+
+
+class App:
+    """Everything the window and the command line can do.
+
+    Args:
+        paths: The folders of this installation.
+        engine: Inference; None for a worker process, started when it is needed.
+        keyring: The system's keychain; None for the real one.
+        incognito: Keep nothing, whatever there is.
+        passphrase: What `open` opens, or makes, a vault with.
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        *,
+        engine: Engine | None = None,
+        keyring: KeyringWall | None = None,
+        incognito: bool = False,
+        passphrase: str | None = None,
+    ) -> None:
+        self.paths = paths
+        self._engine = engine
+        self._keyring = keyring
+        self._incognito = incognito
+        self._passphrase = passphrase
+        self._settings: Settings | None = None
+        self._vault: Vault | None = None
+        self._shelf: Shelf | None = None
+        self._memory: Database | None = None
+        self._making = threading.RLock()
+
+    # Settings
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as they are now."""
+        if self._settings is None:
+            self._settings = settings_file.load(self.paths.settings)
+        return self._settings
+
+    def change_settings(self, **changes: Any) -> Settings:
+        """Change some settings, write them, and return them all.
+
+        Raises:
+            StorageFailed: They are in force, and could not be written.
+        """
+        self._settings = msgspec.structs.replace(self.settings, **changes)
+        self._shelf = None if "model_folders" in changes else self._shelf
+        try:
+            settings_file.save(self.paths.settings, self._settings)
+        except OSError as error:
+            raise StorageFailed(
+                "The settings could not be saved", "They are in force until the application ends."
+            ) from error
+        return self._settings
+
+    # Services
+
+    @property
+    def keyring(self) -> KeyringWall:
+        """The system's keychain."""
+        if self._keyring is None:
+            from desktop_slm.store.keyring_wall import KeyringWall
+
+            self._keyring = KeyringWall()
+        return self._keyring
+
+    @property
+    def vault(self) -> Vault:
+        """Keys and database."""
+        with self._making:
+            if self._vault is None:
+                from desktop_slm.store.vault import Vault
+
+                self._vault = Vault(self.paths.vault, self.keyring)
+            return self._vault
+
+    @property
+    def engine(self) -> Engine:
+        """Inference."""
+        with self._making:
+            if self._engine is None:
+                from desktop_slm.engine.client import EngineClient
+
+                self._engine = EngineClient(
+                    threads=self.settings.n_threads,
+                    model_folders=(self.paths.models, *self.settings.model_folders),
+                )
+            return self._engine
+
+    @property
+    def shelf(self) -> Shelf:
+        """The installed models."""
+        with self._making:
+            if self._shelf is None:
+                from desktop_slm.models.shelf import Shelf
+
+                self._shelf = Shelf(
+                    self.paths.models, extra_folders=self.settings.model_folders, quantize=self._quantize
+                )
+            return self._shelf
+
+    def _quantize(self, source: str, target: str, file_type: str) -> None:
+        self.engine.quantize(source, target, file_type)
+
+    # Opening and locking
+
+    def open(self, *, create: bool = False) -> OpenState:
+        """Open what there is.
+
+        Args:
+            create: Where there is no vault, make one: with the passphrase if one was given, else with the
+                keychain if that can be used, else go on in memory. The window leaves this off and asks.
+
+        Raises:
+            VaultError: There is a vault and it cannot be opened: wrong passphrase, missing, damaged, in use.
+        """
+        if self._incognito:
+            self.use_memory()
+            return OpenState(kind="memory", sentence="Incognito: nothing is saved.")
+        if self.vault.state() == "none":
+            return self._begin() if create else OpenState(kind="none")
+        return self._unlock_known()
+
+    def _begin(self) -> OpenState:
+        if self._passphrase is not None:
+            self.create_vault(self._passphrase)
+            return OpenState(kind="open", sentence="An encrypted vault was made; the passphrase opens it.")
+        state = self.keyring.probe()
+        if not state.usable:
+            self.use_memory()
+            why = f" ({state.reason.rstrip('.')})" if state.reason else ""
+            return OpenState(
+                kind="memory",
+                sentence=f"Nothing is saved: there is neither a usable keychain{why} nor a passphrase.",
+            )
+        self.create_vault(None)
+        return OpenState(
+            kind="open", sentence="An encrypted vault was made; its key is in the system keychain."
+        )
+
+    def _unlock_known(self) -> OpenState:
+        slots = self.vault.slots()
+        if self._passphrase is not None and ("passphrase" in slots or not slots):
+            self.vault.unlock(passphrase=self._passphrase)
+        elif "keyring" in slots or not slots:
+            try:
+                self.vault.unlock()
+            except KeyringUnavailable as error:
+                if "passphrase" not in slots:
+                    raise
+                return OpenState(kind="locked", sentence=str(error))
+        elif self.vault.state() != "locked":
+            self.vault.unlock(passphrase="")  # says what is wrong with it
+        else:
+            return OpenState(kind="locked", sentence="The vault is locked; its passphrase opens it.")
+        return OpenState(kind="open")
+
+    def create_vault(self, passphrase: str | None) -> None:
+        """Make a vault and open it; None keeps its key in the keychain."""
+        self._leave_memory()
+        self.vault.create(passphrase=passphrase)
+
+    def unlock(self, passphrase: str | None) -> None:
+        """Open the vault; None takes its key from the keychain."""
+        self._leave_memory()
+        self.vault.unlock(passphrase=passphrase)
+
+    def lock(self) -> None:
+        """Close the vault and forget its key; the engine forgets what it has read."""
+        if self._vault is not None:
+            self._vault.lock()
+        if self._engine is not None:
+            self._engine.unload()
+
+    def use_memory(self) -> None:
+        """Go on without the disk: the same features, all forgotten at the end."""
+        from desktop_slm.store.database import Database
+
+        if self._memory is None:
+            self._memory = Database.in_memory()
+
+    def _leave_memory(self) -> None:
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
+
+    @property
+    def saving(self) -> bool:
+        """Whether results reach the disk."""
+        return self._memory is None and self._vault is not None and self._vault.state() == "open"
+
+    # What is kept
+
+    @property
+    def _database(self) -> Database:
+        return self._memory if self._memory is not None else self.vault.database()
+
+    @property
+    def history(self) -> History:
+        """Conversations.
+
+        Raises:
+            VaultLocked: Nothing is open.
+        """
+        from desktop_slm.store.history import History
+
+        return History(self._database)
+
+    @property
+    def library(self) -> Library:
+        """Documents, summaries, translations.
+
+        Raises:
+            VaultLocked: Nothing is open.
+        """
+        from desktop_slm.store.library import Library
+
+        return Library(self._database)
+
+    @property
+    def search(self) -> Search:
+        """Search over all of it.
+
+        Raises:
+            VaultLocked: Nothing is open.
+        """
+        from desktop_slm.store.search import Search
+
+        return Search(self._database)
+
+    def open_stored(self, document_id: str, password: str = "") -> DocumentSession:
+        """Open a document of the library for its page images; close the session when done.
+
+        Raises:
+            DocumentError: It cannot be read; an encrypted one needs its password again.
+        """
+        from desktop_slm.documents.reader import open_document
+
+        name = self.library.get(document_id).record.name
+        return open_document(name, self.library.data(document_id), password=password)
+
+    # Work
+
+    def run(self, request: Request, stopped: Callable[[], bool] = never) -> Iterator[TaskEvent]:
+        """Do what ``request`` asks; see `tasks.run`. Closing the generator stops it and keeps what is done.
+
+        Args:
+            request: What to do.
+            stopped: Asked between steps; once true, the task winds up and still gives its last event.
+        """
+        from desktop_slm.tasks.run import run
+
+        return run(request, self._services(stopped))
+
+    def _services(self, stopped: Callable[[], bool]) -> Services:
+        from desktop_slm.tasks.services import Services
+
+        history: History | None = None
+        library: Library | None = None
+        with contextlib.suppress(VaultLocked):
+            history, library = self.history, self.library
+        return Services(
+            engine=self.engine,
+            choose_model=self.choose_model,
+            history=history,
+            library=library,
+            sampling=self._sampling(),
+            stopped=stopped,
+        )
+
+    def _sampling(self) -> Sampling | None:
+        from desktop_slm.engine.api import Sampling
+
+        match self.settings.sampling:
+            case "precise":
+                return Sampling(temperature=0.2, top_p=0.9)
+            case "creative":
+                return Sampling(temperature=1.0)
+            case "balanced":
+                return None
+
+    def choose_model(self, name: str, task: str) -> Generator[Progress, None, ChosenModel]:
+        """Find the model for a task, preparing the starter where nothing else is installed.
+
+        Args:
+            name: Shelf id, catalog id or path; empty for that of the settings, else the best installed.
+            task: ``chat``, ``summarize``, ``ask``, ``translate``.
+
+        Raises:
+            ModelError: It is not there, or cannot be used.
+        """
+        from desktop_slm.models import starter
+        from desktop_slm.tasks.events import Progress
+        from desktop_slm.tasks.services import ChosenModel
+
+        installed = self._installed(name or self.settings.default_model, task)
+        if installed is None or installed.id == starter.ID:
+            if installed is None or not installed.prepared_from:
+                yield Progress(done=0, total=1, unit="bytes", stage="preparing the starter model")
+            installed = self.shelf.ensure_starter()
+        return ChosenModel(
+            id=installed.id, spec=self.spec(installed), sha256=installed.sha256, size_bytes=installed.bytes
+        )
+
+    def _installed(self, name: str, task: str) -> InstalledModel | None:
+        """Return the model meant, or None for the starter model that has to be put on the shelf."""
+        from desktop_slm.engine.hardware import memory
+        from desktop_slm.models import starter
+
+        if name:
+            try:
+                return self.shelf.find(name)
+            except ModelNotFound:
+                if name == starter.ID:
+                    return None
+                raise
+        try:
+            return self.shelf.default(task, memory()[1])
+        except ModelNotFound:
+            return None
+
+    def spec(self, model: InstalledModel) -> ModelSpec:
+        """Return how the settings want a model to be loaded."""
+        from desktop_slm.engine.api import ModelSpec
+
+        return ModelSpec(
+            path=model.path,
+            n_ctx=self.settings.n_ctx,
+            n_gpu_layers=self.settings.n_gpu_layers,
+            n_threads=self.settings.n_threads,
+        )
+
+    def model_list(self) -> list[InstalledModel]:
+        """List the installed models; the starter is put on the shelf first."""
+        # An installation without a starter, or a full disk: the others are listed all the same.
+        with contextlib.suppress(DesktopSlmError):
+            self.shelf.ensure_starter()
+        return self.shelf.list()
+
+    # This computer
+
+    def hardware(self) -> Hardware:
+        """Tell what this computer is and what inference runs on."""
+        return self.engine.hardware()
+
+    def doctor(self) -> dict[str, Any]:
+        """Look at everything that may be wrong, changing nothing; the keys are those of the command line."""
+        problems: list[str] = []
+        memory_total, memory_free = _memory()
+        keyring = self.keyring.probe()
+        if not keyring.usable:
+            problems.append(f"{keyring.reason.rstrip('.')}: a passphrase is needed to keep anything.")
+        status = self.vault.status()
+        if status.state in ("missing", "damaged"):
+            problems.append(f"The vault is {status.state}; restore a backup.")
+        backend, inference = self._examine_engine(problems)
+        return {
+            "versions": _versions(),
+            "backend": backend,
+            "memory": {"total_bytes": memory_total, "free_bytes": memory_free},
+            "keyring": {"backend": keyring.backend, "usable": keyring.usable, "reason": keyring.reason},
+            "sandbox": {"inference": inference, "reader": self._examine_reader(problems)},
+            "vault": msgspec.to_builtins(status),
+            "network": {
+                "policy": "no connections: this version has no code that makes any",
+                "last_use": None,
+            },
+            "problems": problems,
+        }
+
+    def _examine_engine(self, problems: list[str]) -> tuple[dict[str, Any], str]:
+        """Return what inference runs on and how far its worker is confined."""
+        from desktop_slm.engine.client import EngineClient
+
+        try:
+            hardware = self.hardware()
+            level = self.engine.sandbox_level() if isinstance(self.engine, EngineClient) else None
+        except DesktopSlmError as error:
+            problems.append(str(error))
+            return {"device": "", "reason": str(error), "cpu_features": [], "threads": 0}, "none"
+        problems += [f"Inference worker: {note}." for note in (level.notes if level else ())]
+        backend = {
+            "device": hardware.device,
+            "reason": hardware.reason,
+            "cpu": hardware.cpu_name,
+            "cpu_features": list(hardware.cpu_features),
+            "threads": hardware.threads,
+            "engine": hardware.engine_version,
+        }
+        return backend, level.name if level else "none"
+
+    def _examine_reader(self, problems: list[str]) -> str:
+        """Return how far a document reader is confined, by reading a line of text with one."""
+        from desktop_slm.documents.reader import open_document
+
+        try:
+            session = open_document("probe.txt", b"The reader reads this line.\n")
+        except DesktopSlmError as error:
+            problems.append(str(error))
+            return "none"
+        session.close()
+        return session.sandbox or "none"
+
+    def close(self) -> None:
+        """End everything, in reverse order."""
+        if self._engine is not None:
+            self._engine.close()
+        if self._vault is not None:
+            self._vault.close()
+        self._leave_memory()
+
+
+def _memory() -> tuple[int, int]:
+    from desktop_slm.engine.hardware import memory
+
+    return memory()
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of this program and of what it stands on."""
+    import platform
+    from importlib import metadata
+
+    versions = {"python": platform.python_version(), "system": platform.platform()}
+    for package in ("desktop-slm", "llama-cpp-python", "sqlcipher3", "pypdfium2", "PySide6-Essentials"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = ""
+    return versions
