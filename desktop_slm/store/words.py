@@ -39,7 +39,7 @@ _WORD_BEFORE = f"(?<![^ {_UNSPACED}])"
 _WORD_AFTER = f"(?![^ {_UNSPACED}])"
 
 _SEPARATORS = {"Zs", "Zl", "Zp", "Cc", "Cs", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk"}
-_ZERO_WIDTH_SPACE = "\u200b"
+_OTHER_SEPARATORS = "\u200b\ufffd"  # the zero-width space; what stands for unreadable text
 
 
 def _is_accent(character: str) -> bool:
@@ -55,7 +55,7 @@ def _is_accent(character: str) -> bool:
 
 def _fold_character(character: str) -> str:
     category = unicodedata.category(character)
-    if category in _SEPARATORS or character == _ZERO_WIDTH_SPACE:
+    if category in _SEPARATORS or character in _OTHER_SEPARATORS:
         return " "
     if category == "Cf" or character == "\u0640":  # invisible formatting; the Arabic stretching line
         return ""
