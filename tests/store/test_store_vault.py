@@ -149,6 +149,16 @@ def test_a_vanished_database_is_named_and_nothing_is_made(make_vault):
     assert vault.state() == "missing"
 
 
+def test_a_database_that_vanishes_while_opening_is_not_made(make_vault, monkeypatch):
+    vault = filled(make_vault(), PASSPHRASE)
+    (vault.folder / "vault.db").unlink()
+    before = listing(vault)
+    monkeypatch.setattr(vault, "_require_whole", lambda: None)
+    with pytest.raises(StorageFailed):
+        vault.unlock(passphrase=PASSPHRASE)
+    assert listing(vault) == before
+
+
 def test_an_emptied_database_is_damage_and_stays(make_vault):
     vault = filled(make_vault(), PASSPHRASE)
     (vault.folder / "vault.db").write_bytes(b"")
