@@ -161,7 +161,8 @@ def _by_small_words(text: str) -> str:
         reverse=True,
     )
     (best, code), (second, _) = scores[:2]
-    return code if best >= 0.12 and best > 1.45 * second else ""
+    different = len(_SMALL_WORDS[code].intersection(words))
+    return code if different >= 3 and best >= 0.12 and best > 1.45 * second else ""
 
 
 @cache

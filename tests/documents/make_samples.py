@@ -44,8 +44,9 @@ ACCENT = colors.HexColor("#1f5f5b")
 BODY = ParagraphStyle(
     "body", fontName="Times-Roman", fontSize=12, leading=17.5, spaceAfter=9, alignment=TA_JUSTIFY
 )
-H1 = ParagraphStyle("h1", fontName="Helvetica-Bold", fontSize=19, leading=24, spaceBefore=16, spaceAfter=10, textColor=ACCENT, keepWithNext=1)  # fmt: skip
-H2 = ParagraphStyle("h2", fontName="Helvetica-Bold", fontSize=13, leading=17, spaceBefore=9, spaceAfter=6, keepWithNext=1)  # fmt: skip
+BOLD = ParagraphStyle("bold", fontName="Helvetica-Bold", keepWithNext=1)
+H1 = ParagraphStyle("h1", BOLD, fontSize=19, leading=24, spaceBefore=16, spaceAfter=10, textColor=ACCENT)
+H2 = ParagraphStyle("h2", BOLD, fontSize=13, leading=17, spaceBefore=9, spaceAfter=6)
 ITEM = ParagraphStyle("item", parent=BODY, leftIndent=16, bulletIndent=4, spaceAfter=5)
 CAPTION = ParagraphStyle("caption", fontName="Helvetica-Oblique", fontSize=9, leading=12, spaceAfter=12)
 COVER = ParagraphStyle("cover", fontName="Helvetica-Bold", fontSize=30, leading=37, textColor=ACCENT)
@@ -234,8 +235,8 @@ def make_docx() -> bytes:
 
 
 CHAPTERS_ON_NEW_PAGE = {
-    "A word from the director", "The people we serve", "Primary care", "The Mill Street clinic", "Mental health",
-    "Our staff", "Quality and safety", "Buildings and energy", "Finances", "Plans for 2026",
+    "A word from the director", "The people we serve", "Primary care", "The Mill Street clinic",
+    "Mental health", "Our staff", "Quality and safety", "Buildings and energy", "Finances", "Plans for 2026",
 }  # fmt: skip
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """The words of the sample report. The network, its people and its figures are made up for this project."""
 
 TITLE = "Riverside Community Health Network: Annual Report 2025"

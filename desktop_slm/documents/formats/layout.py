@@ -262,43 +262,47 @@ def _tables(rows: list[list[Line]]) -> list[tuple[bool, list[list[Line]]]]:
     runs: list[tuple[bool, list[list[Line]]]] = []
     position = 0
     while position < len(rows):
-        end = _table_end(rows, position)
-        if end > position:
-            runs.append((True, rows[position:end]))
-            position = end
-        else:
-            if not runs or runs[-1][0]:
-                runs.append((False, []))
-            runs[-1][1].append(rows[position])
-            position += 1
+        end = _grid_end(rows, position)
+        is_table = _is_table(rows[position:end])
+        if not is_table and not columns.is_woven_prose(rows[position:end]):
+            end = position + 1
+        if is_table or not runs or runs[-1][0]:
+            runs.append((is_table, []))
+        runs[-1][1].extend(rows[position:end])
+        position = end
     return runs
 
 
-def _table_end(rows: list[list[Line]], start: int) -> int:
-    """Return where the table that begins at row ``start`` ends, or ``start`` when none begins."""
+def _has_leaders(row: list[Line]) -> bool:
+    return len(row) <= 2 and bool(_LEADERS.search(" ".join(part.text for part in row)))
+
+
+def _grid_end(rows: list[list[Line]], start: int) -> int:
+    """Return where the rows end that begin at ``start`` and stand in columns; at least one row further."""
     end = start
-    previous: list[Line] | None = None
     while end < len(rows):
         row = rows[end]
-        leader = len(row) <= 2 and bool(_LEADERS.search(" ".join(part.text for part in row)))
-        if len(row) < 2 and not leader:
+        if len(row) < 2 and not _has_leaders(row):
             break
-        if previous is not None:
-            distance = row[0].baseline - previous[0].baseline
-            size = max(row[0].size, 1.0)
-            if not 0 < distance < 4 * size:
+        if end > start:
+            above = rows[end - 1]
+            distance = row[0].baseline - above[0].baseline
+            if not 0 < distance < 4 * max(row[0].size, 1.0):
                 break
-            if not leader and not _aligned(previous, row):
+            if not _has_leaders(row) and not _aligned(above, row):
                 break
-        previous = row
         end += 1
-    group = rows[start:end]
-    if not group or columns.is_woven_prose(group):
-        return start
+    return max(end, start + 1)
+
+
+def _is_table(group: list[list[Line]]) -> bool:
+    """Tell whether rows in columns are a table: enough rows, and not the lines of two columns of prose."""
+    leaders = all(_has_leaders(row) for row in group)
     wide = max(len(row) for row in group)
-    is_leaders = all(_LEADERS.search(" ".join(part.text for part in row)) for row in group)
-    enough = len(group) >= 2 if wide >= 3 or is_leaders else len(group) >= 3
-    return end if enough else start
+    if wide < 2 and not leaders:
+        return False
+    enough = len(group) >= (2 if wide >= 3 or leaders else 3)
+    return enough and not columns.is_woven_prose(group)
 
 
 def _aligned(above: list[Line], below: list[Line]) -> bool:

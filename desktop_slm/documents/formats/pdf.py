@@ -421,7 +421,9 @@ class _Extraction:
         baseline = bottom
         if face.upright:
             first = len(text) - len(text.lstrip())
-            baseline = self._characters.origin(start + first)[1]
+            x, baseline = self._characters.origin(start + first)
+            if face.mono and first:  # the indent of code, which PDFium gives as one space
+                left, text, start = max(left, x), text[first:], start + first
             top, bottom = baseline - 0.80 * face.size, baseline + 0.24 * face.size
             text = self._with_raised_marks(start, text, baseline, face.size)
         return Line(
@@ -440,7 +442,7 @@ class _Extraction:
         )
 
     def _with_raised_marks(self, start: int, text: str, baseline: float, size: float) -> str:
-        """Write the small raised numbers of footnotes as such (``patients.¹``), lest they pass for figures."""
+        """Write the small raised numbers of footnotes as such (``patients.¹``), not as figures."""
 
         def raised(match: re.Match[str]) -> str:
             index = start + match.start()

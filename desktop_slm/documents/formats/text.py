@@ -55,12 +55,15 @@ def decode(data: bytes) -> tuple[str, str]:
     for bom, encoding in _BOMS:
         if data.startswith(bom):
             return data.decode(encoding, "replace"), encoding
+    wide = _utf16_without_bom(data[:65_536])
+    if wide:
+        return data.decode(wide, "replace"), wide
     try:
         return data.decode("utf-8"), "utf-8"
     except UnicodeDecodeError as error:
         if error.start >= len(data) - 3 or _nearly_utf8(data):
             return data.decode("utf-8", "replace"), "utf-8"
-    guess = _utf16_without_bom(data[:65_536]) or _guess(data[:200_000])
+    guess = _guess(data[:200_000])
     return data.decode(guess, "replace"), guess
 
 
@@ -120,17 +123,27 @@ def _likelihood(sample: bytes, encoding: str) -> float:
 
 def _plausible(text: str, encoding: str, high: list[str]) -> float:
     """Weigh down a decoding whose letters make no likely words."""
-    if encoding == "windows-1252":  # accents are rare among plain letters
-        letters = sum(c.isalpha() for c in text)
-        return 0.9 if len(high) < 0.25 * max(letters, 1) else 0.2
-    if encoding in ("windows-1251", "koi8-r"):  # small letters, few capitals within words
-        inner = len(re.findall(r"[а-яё][А-Я]", text))
-        vowels = sum(c in "аеиоуыэюяё" for c in text.lower()) / max(1, len(high))
-        return 1.0 if inner < 0.05 * len(high) and 0.25 < vowels < 0.6 else 0.3
-    if encoding in ("gb18030", "big5"):  # the commonest characters of Chinese
-        common = sum(c in _COMMON_CHINESE for c in text)
-        return min(1.0, 0.3 + 3 * common / max(1, len(high)))
-    return 1.0
+    words = re.findall(r"[^\W\d_]+", text)
+    foreign = [word for word in words if not word.isascii()]
+    mixed = sum(any(c.isascii() for c in word) for word in foreign) / max(1, len(foreign))
+    match encoding:
+        case "windows-1252":  # accents stand among plain letters
+            return 0.9 if mixed > 0.5 or len(high) < 0.05 * len(text) else 0.2
+        case "windows-1251" | "koi8-r":  # small letters, few capitals within words, many vowels
+            inner = len(re.findall(r"[а-яё][А-Я]", text))
+            vowels = sum(c in "аеиоуыэюяё" for c in text.lower()) / len(high)
+            likely = inner < 0.05 * len(high) and 0.25 < vowels < 0.6
+            return (1.0 if likely else 0.3) * (1 - mixed)
+        case "windows-1256":
+            return 1 - mixed
+        case "gb18030" | "big5":
+            common = sum(c in _COMMON_CHINESE for c in text)
+            return min(1.0, 0.3 + 3 * common / len(high))
+        case "shift_jis" | "euc_jp":
+            kana = sum("\u3040" <= c <= "\u30ff" for c in text)
+            return min(1.0, 0.1 + 3 * kana / len(high))
+        case _:
+            return 1.0
 
 
 def read_text(data: bytes, name: str) -> Content:
