@@ -12,8 +12,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 from desktop_slm.errors import DesktopSlmError
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QPainter, QTextDocument
 
 MAX_HTML_BYTES = 32_000_000
 LIMIT_S = 60.0
@@ -38,7 +42,7 @@ def print_in_child(html: str) -> bytes:
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "QT_"))
     }
     try:
-        done = subprocess.run(  # noqa: S603  our own module, no shell
+        done = subprocess.run(
             command(),
             input=html.encode("utf-8"),
             capture_output=True,
@@ -87,7 +91,7 @@ def to_pdf(html: str, title: str = "") -> bytes:
     return bytes(data.data())
 
 
-def _paint_page(painter, document, page, width, height):  # type: ignore[no-untyped-def]
+def _paint_page(painter: QPainter, document: QTextDocument, page: int, width: float, height: float) -> None:
     """Paint one page of the laid-out document, and its number below."""
     from PySide6.QtCore import QRectF, Qt
     from PySide6.QtGui import QAbstractTextDocumentLayout, QColor, QPalette
@@ -109,7 +113,7 @@ def _paint_page(painter, document, page, width, height):  # type: ignore[no-unty
     painter.drawText(place, Qt.AlignmentFlag.AlignCenter, str(page + 1))
 
 
-def _document():  # type: ignore[no-untyped-def]
+def _document() -> QTextDocument:
     """Return a text document that loads nothing."""
     from PySide6.QtCore import QUrl
     from PySide6.QtGui import QImage, QTextDocument

@@ -361,9 +361,11 @@ def _write(cursor: QTextCursor, heading: str, text: str) -> None:
         cursor.insertText(heading, who)
     body = QTextCharFormat()
     body.setForeground(QColor(colors.ink))
+    block.setBottomMargin(4)
     for paragraph in text.split("\n"):
-        _new_block(cursor, block)
-        cursor.insertText(paragraph, body)
+        if paragraph.strip():
+            _new_block(cursor, block)
+            cursor.insertText(paragraph, body)
 
 
 def _new_block(cursor: QTextCursor, form: QTextBlockFormat) -> None:

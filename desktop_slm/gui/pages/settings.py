@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QListWidget,
+    QListWidgetItem,
     QPushButton,
     QSpinBox,
     QStackedWidget,
@@ -101,7 +102,9 @@ class SettingsPage(QWidget):
         theme.set_kind(self, "page")
         self._settings = Settings()
         self._list = QListWidget(self)
-        self._list.addItems(list(SECTIONS))
+        for title in SECTIONS:
+            item = QListWidgetItem(title, self._list)
+            item.setSizeHint(QSize(160, 36))
         self._list.setAccessibleName("Sections")
         self._list.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._stack = QStackedWidget(self)

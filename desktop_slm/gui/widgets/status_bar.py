@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from desktop_slm.gui import theme
@@ -32,6 +33,7 @@ class StatusBar(QFrame):
         self._saving = QPushButton(self)
         theme.set_kind(self._saving, "link")
         self._state = "closed"
+        self._words: dict[str, tuple[str, ...]] = {}
         self._lay_out()
         self._stop.clicked.connect(self._on_stop_clicked)
         self._saving.clicked.connect(self._on_saving_clicked)
@@ -49,7 +51,7 @@ class StatusBar(QFrame):
         return label
 
     def _lay_out(self) -> None:
-        layout = QHBoxLayout(self)
+        layout = self._layout = QHBoxLayout(self)
         layout.setContentsMargins(14, 0, 10, 0)
         layout.setSpacing(18)
         for label in (self._model, self._device, self._memory):
@@ -68,34 +70,32 @@ class StatusBar(QFrame):
 
     def show_model(self, name: str) -> None:
         """Show the model in use."""
-        self._show(self._model, one_line(name, 40))
+        self._words["model"] = (one_line(name, 40),)
+        self._fit()
 
     def show_device(self, device: str, threads: int, reason: str) -> None:
         """Show what inference runs on and why."""
-        text = f"Running on: {device}, {threads} {'thread' if threads == 1 else 'threads'}" if device else ""
-        self._show(self._device, f"{text} ({reason})" if text and reason else text)
+        short = f"Running on: {device}, {threads} {'thread' if threads == 1 else 'threads'}" if device else ""
+        full = f"{short} ({reason})" if short and reason else short
+        self._words["device"] = (full, short)
+        self._device.setToolTip(full)
+        self._fit()
 
     def show_memory(self, used_bytes: int, free_bytes: int) -> None:
-        """Show what the engine holds of what is there to be had."""
-        if not free_bytes:
-            self._show(self._memory, "")
-        elif used_bytes:
-            self._show(
-                self._memory,
-                f"Memory {bytes_in_words(used_bytes)} of {bytes_in_words(used_bytes + free_bytes)} free",
-            )
-        else:
-            self._show(self._memory, f"Memory {bytes_in_words(free_bytes)} free")
+        """Show what the engine holds, and what is there to be had."""
+        free = f"{bytes_in_words(free_bytes)} free" if free_bytes else ""
+        used = f"{bytes_in_words(used_bytes)} used, " if free and used_bytes else ""
+        self._words["memory"] = (f"Memory {used}{free}" if free else "", "")
+        self._fit()
 
     def show_job(self, name: str, fraction: float = -1.0, left_s: float = -1.0) -> None:
         """Show the running job; an empty name when there is none, -1 for what is not known."""
-        words = one_line(name, 48)
-        if name and fraction >= 0:
-            words += f" {min(fraction, 1.0):.0%}"
-        if name and left_s >= 0:
-            words += f" · {time_left_in_words(left_s)}"
-        self._show(self._job, words)
+        done = f" {min(fraction, 1.0):.0%}" if fraction >= 0 else ""
+        left = f" · {time_left_in_words(left_s)}" if left_s >= 0 else ""
+        short, shortest = one_line(name, 36), name.split(" ")[0]
+        self._words["job"] = (f"{short}{done}{left}", f"{shortest}{done}{left}") if name else ("", "")
         self._stop.setVisible(bool(name))
+        self._fit()
 
     def show_saving(self, state: str) -> None:
         """Show ``encrypted``, ``not saved``, ``locked`` or ``closed`` (nothing)."""
@@ -107,9 +107,24 @@ class StatusBar(QFrame):
         self._saving.setToolTip(_TOOLTIPS.get(state, ""))
         self._on_theme_changed()
 
-    def _show(self, label: QLabel, text: str) -> None:
-        label.setText(text)
-        label.setVisible(bool(text))
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Say as much as there is room for."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Shorten the parts one after the other until all of them fit."""
+        labels = {"model": self._model, "device": self._device, "memory": self._memory, "job": self._job}
+        short: set[str] = set()
+        for cut in ("", "device", "job", "memory"):
+            short.add(cut)
+            for name, label in labels.items():
+                words = self._words.get(name, ("",))
+                text = words[-1] if name in short else words[0]
+                label.setText(text)
+                label.setVisible(bool(text))
+            if self._layout.sizeHint().width() <= self.width():
+                return
 
     @Slot()
     def _on_theme_changed(self) -> None:
@@ -119,6 +134,7 @@ class StatusBar(QFrame):
         name, color = ("shield-off", colors.warning) if not_saved else ("lock", colors.accent)
         self._lock_icon.setPixmap(theme.pixmap(name, color, 14, self.devicePixelRatioF()))
         self._lock_icon.setAlignment(Qt.AlignmentFlag.AlignVCenter)
+        self._fit()
 
     @Slot()
     def _on_stop_clicked(self) -> None:
