@@ -432,7 +432,7 @@ class _Walk:
             elif token.type == "inline":
                 row.append(_runs(token.children or (), token.content))
             elif token.type == "tr_close":
-                rows.append(tuple(row))
+                rows.append(tuple(row[: len(aligns)]))
             index += 1
         self._put_table(rows, aligns)
         return index

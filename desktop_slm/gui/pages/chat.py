@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QGuiApplication, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
 from desktop_slm.errors import DesktopSlmError
@@ -21,7 +21,7 @@ from desktop_slm.gui.widgets.chat_start import ChatStart
 from desktop_slm.gui.widgets.composer import Attachment, Composer
 from desktop_slm.gui.widgets.context_meter import ContextUse, estimate_tokens
 from desktop_slm.gui.widgets.conversation_list import ConversationList
-from desktop_slm.gui.widgets.icon_button import IconButton
+from desktop_slm.gui.widgets.jump_button import JumpButton
 from desktop_slm.gui.widgets.link_dialog import confirm_link
 from desktop_slm.gui.widgets.live_answer import LiveAnswer, stage_in_words
 from desktop_slm.gui.widgets.notice_bar import NoticeBar
@@ -43,6 +43,7 @@ from desktop_slm.tasks.requests import Chat, StoredSource
 LIST_PX = 256
 LIST_MIN_PX = 200
 _TOKENS_PER_WORD = 1.35
+_PASSAGES_SHARE = 0.35  # of the context, for passages of documents that are too long for it
 _WAITS = "Your message is sent as soon as a model is ready."
 _WAITS_FOR_OTHER = "Your message is sent when the answer in the other chat is done."
 _NO_MODEL = "There is no model on this computer yet."
@@ -104,9 +105,7 @@ class ChatPage(QWidget):
         self.start = ChatStart(self)
         self.notice = NoticeBar(self)
         self.composer = Composer(self)
-        self.to_end = IconButton("chevron-down", "Go to the end", "", self.transcript)
-        self.to_end.setFixedSize(32, 32)
-        self.to_end.hide()
+        self.to_end = JumpButton(self.transcript)
         self._meter_due = QTimer(self)
         self._meter_due.setSingleShot(True)
         self._meter_due.setInterval(120)
@@ -335,6 +334,7 @@ class ChatPage(QWidget):
         transcript.branch_requested.connect(self.branch_requested)
         transcript.link_chosen.connect(self._on_link_chosen)
         transcript.citation_chosen.connect(self.citation_chosen)
+        transcript.column_changed.connect(self._place_column)
         transcript.follows_changed.connect(self._on_follows_changed)
         composer.send_requested.connect(self._on_composer_send_requested)
         composer.stop_requested.connect(self.stop_requested)
@@ -367,14 +367,20 @@ class ChatPage(QWidget):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Keep composer and text in one column."""
-        if watched is self._right and isinstance(event, QResizeEvent):
+        if watched is self._right and event.type() == QEvent.Type.Resize:
             self._place_column()
         return super().eventFilter(watched, event)
 
+    @Slot()
     def _place_column(self) -> None:
-        side = max(SIDE_PX, (self._right.width() - theme.READING_WIDTH_PX) // 2)
-        self._foot.setContentsMargins(side, 0, side, 12)
-        self.to_end.move((self._right.width() - self.to_end.width()) // 2, self.transcript.height() - 44)
+        whole = self._right.width()
+        if self._middle.currentWidget() is self.start:
+            width = min(theme.READING_WIDTH_PX, whole - 2 * SIDE_PX)
+            left = (whole - width) // 2
+        else:
+            left, width = self.transcript.column()
+        self._foot.setContentsMargins(left, 0, max(SIDE_PX, whole - left - width), 12)
+        self.to_end.move((whole - self.to_end.width()) // 2, self.transcript.height() - 44)
 
     # Showing
 
@@ -407,6 +413,7 @@ class ChatPage(QWidget):
         empty = not self.transcript.records()
         self._middle.setCurrentWidget(self.start if empty else self.transcript)
         self.bar.export.setEnabled(not empty)
+        self._place_column()
 
     def _show_busy(self) -> None:
         busy = self._shows_live()
@@ -444,12 +451,15 @@ class ChatPage(QWidget):
 
     @Slot()
     def _show_context(self) -> None:
-        documents = sum(attachment.words for attachment in self.composer.attachments)
+        words = sum(attachment.words for attachment in self.composer.attachments)
+        documents = round(words * _TOKENS_PER_WORD)
+        if documents > self._n_ctx - self._used_tokens:
+            documents = round(self._n_ctx * _PASSAGES_SHARE)
         system = self._conversation.system if self._conversation else ""
         self.composer.meter.show_use(
             ContextUse(
                 instructions=0 if self._used_tokens else estimate_tokens(system),
-                documents=round(documents * _TOKENS_PER_WORD),
+                documents=documents,
                 history=self._used_tokens,
                 new_text=estimate_tokens(self.composer.written()),
                 n_ctx=self._n_ctx,

@@ -10,7 +10,7 @@ import math
 import time
 from typing import Any
 
-from PySide6.QtCore import QMimeData, QRect, QRectF, Qt, QUrl, Signal, Slot
+from PySide6.QtCore import QMimeData, QRect, QRectF, QSize, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import (
     QColor,
     QGuiApplication,
@@ -72,6 +72,7 @@ class AnswerView(QTextBrowser):
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.viewport().setAutoFillBackground(False)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
+        self.setLineWrapMode(QTextBrowser.LineWrapMode.FixedPixelWidth)
         self.setAccessibleName("Answer")
         self.anchorClicked.connect(self._on_anchor_clicked)
         self._writer = LeafWriter(self.document(), muted=muted)
@@ -80,6 +81,8 @@ class AnswerView(QTextBrowser):
         self._given: list[str] = []
         self._shown_chars = 0
         self._growing = False
+        self.version = 0
+        self._button_size = QSize()
         self._copy_buttons: list[QPushButton] = []
         theme.signals.changed.connect(self._on_theme_changed)
 
@@ -123,6 +126,7 @@ class AnswerView(QTextBrowser):
         if not self._growing:
             return
         self._growing = False
+        self.viewport().update()
         text = self.given_text
         if references_in(text):
             self.set_text(text)
@@ -132,11 +136,13 @@ class AnswerView(QTextBrowser):
     def advance(self, budget_s: float = BUDGET_S) -> bool:
         """Bring in text until nothing is pending or the time is up; tell whether the view changed."""
         deadline = time.perf_counter() + budget_s
-        finished = []
+        changed = False
         while self._stream.pending and time.perf_counter() < deadline:
-            finished += self._stream.advance()
-        changed = self._writer.update(finished, self._stream.tail(growing=self._growing))
-        self.viewport().update()
+            finished = self._stream.advance()
+            changed = self._writer.update(finished, ()) or changed if finished else changed
+        changed = self._writer.update((), self._stream.tail(growing=self._growing)) or changed
+        if changed:
+            self.version += 1
         return changed
 
     def advance_all(self) -> None:
@@ -146,9 +152,8 @@ class AnswerView(QTextBrowser):
     def fit(self, width_px: int) -> int:
         """Lay out for a width and return the height that shows everything."""
         width_px = max(1, width_px)
-        if self.width() != width_px:
-            self.resize(width_px, self.height())
-        self.document().setTextWidth(width_px)
+        if self.lineWrapColumnOrWidth() != width_px:
+            self.setLineWrapColumnOrWidth(width_px)  # lays everything out anew, also for the same width
         height = math.ceil(self.document().size().height())
         leaves = self._writer.leaves
         if leaves and leaves[-1].kind == "code":
@@ -171,7 +176,9 @@ class AnswerView(QTextBrowser):
             button.setVisible(number < len(openers))
             if number < len(openers):
                 top = self.document().findBlock(openers[number]).layout().position().y()
-                size = button.sizeHint()
+                if self._button_size.isEmpty():
+                    self._button_size = button.sizeHint()
+                size = self._button_size
                 place = QRect(self.width() - size.width() - 6, round(top) - 4, size.width(), size.height())
                 if button.geometry() != place:
                     button.setGeometry(place)
@@ -216,7 +223,7 @@ class AnswerView(QTextBrowser):
         """Paint frames, bars and markers, then the text, then the cursor of a growing answer."""
         painter = QPainter(self.viewport())
         label_px = self._copy_buttons[0].width() if self._copy_buttons else 40
-        paint_beneath(painter, self.document(), event.rect(), self.width(), label_px + 8)
+        paint_beneath(painter, self.document(), event.rect(), self.width(), label_px + 3)
         painter.end()
         super().paintEvent(event)
         if self._growing:
@@ -259,3 +266,5 @@ class AnswerView(QTextBrowser):
     @Slot()
     def _on_theme_changed(self) -> None:
         self._writer.rewrite()
+        self._button_size = QSize()
+        self.version += 1

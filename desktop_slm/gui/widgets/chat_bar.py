@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QActionGroup, QFocusEvent, QFont, QKeyEvent
+from PySide6.QtGui import QAction, QActionGroup, QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QMenu, QPushButton, QSizePolicy, QWidget
 
 from desktop_slm.gui import theme
@@ -59,7 +59,7 @@ class TitleEdit(QLineEdit):
     def sizeHint(self) -> QSize:
         """As wide as the title."""
         text = self.text() or self.placeholderText()
-        return QSize(self.fontMetrics().horizontalAdvance(text) + 12, 32)
+        return QSize(self.fontMetrics().horizontalAdvance(text) + 6, 32)
 
     def minimumSizeHint(self) -> QSize:
         """A few letters."""
@@ -95,10 +95,7 @@ class TitleEdit(QLineEdit):
 
     @Slot()
     def _on_theme_changed(self) -> None:
-        font = QFont(self.font())
-        font.setPixelSize(theme.text_px() + 1)
-        font.setWeight(QFont.Weight.DemiBold)
-        self.setFont(font)
+        self.setStyleSheet(f"font-size: {theme.text_px() + 1}px; font-weight: 600;")
 
 
 class ChatBar(QFrame):

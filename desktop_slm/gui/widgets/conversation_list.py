@@ -152,7 +152,7 @@ class ConversationList(QFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        theme.set_kind(self, "column")
+        theme.set_kind(self, "ground")
         self._current = ""
         self.model = ConversationModel(self)
         self.model.renamed.connect(self.rename_requested)

@@ -148,7 +148,7 @@ class _Beneath:
             f"{language} ·", Qt.TextElideMode.ElideRight, _LANGUAGE_PX
         )
         left = self.width_px - self.label_right_px - _LANGUAGE_PX
-        box = QRectF(left, top + CODE_PAD_PX - 5, _LANGUAGE_PX, 24)
+        box = QRectF(left, top + CODE_PAD_PX - 4.5, _LANGUAGE_PX, 24)
         self.painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
 
     def _quote(self, block: QTextBlock, depth: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import (
@@ -21,6 +22,7 @@ from PySide6.QtGui import (
     QTextFormat,
     QTextFrameFormat,
     QTextLength,
+    QTextTable,
     QTextTableFormat,
 )
 
@@ -35,7 +37,8 @@ INDENT_PX = 22
 QUOTE_PX = 16
 CODE_PAD_PX = 12
 CODE_SIDE_PX = 14
-LABEL_WIDTH_PX = 120
+LABEL_PX = 56
+LABEL_LETTER_PX = 7
 _HEADING_GROWTH_PX = {1: 6, 2: 4, 3: 2}
 _ALIGN = {
     "": Qt.AlignmentFlag.AlignLeading,
@@ -98,6 +101,9 @@ class LeafWriter:
         if changed:
             cursor = QTextCursor(self._document)
             cursor.beginEditBlock()
+            if same < len(wanted) and same == len(old) - 1 and _is_same_table(old[same], wanted[same]):
+                self._change_table(wanted[same])
+                same += 1
             self._take_back(cursor, self._frozen + same)
             for leaf in wanted[same:]:
                 self._append(cursor, leaf)
@@ -173,18 +179,37 @@ class LeafWriter:
         columns = len(leaf.aligns)
         style.setColumnWidthConstraints([QTextLength(QTextLength.Type.VariableLength, 0)] * columns)
         table = cursor.insertTable(len(leaf.rows), columns, style)
-        for number, row in enumerate(leaf.rows):
-            for column, cell in enumerate(row[:columns]):
-                inner = table.cellAt(number, column).firstCursorPosition()
-                block = _line_height()
-                block.setAlignment(_ALIGN[leaf.aligns[column]])
-                _set_direction(block, cell)
-                inner.setBlockFormat(block)
-                for run in cell:
-                    inner.insertText(run.text, self._char_format(run, leaf, header=number == 0))
+        for number in range(len(leaf.rows)):
+            self._write_row(table, number, leaf)
         cursor.movePosition(QTextCursor.MoveOperation.End)
         cursor.setBlockFormat(_no_height())
         cursor.setBlockCharFormat(_no_height_text())
+
+    def _change_table(self, leaf: Leaf) -> None:
+        """Change the rows of the last leaf's table that differ, which costs less than a new table."""
+        old = self._leaves[-1]
+        table = QTextCursor(self._document.findBlock(self._starts[-1] + 1)).currentTable()
+        self._leaves[-1] = leaf
+        if len(leaf.rows) > len(old.rows):
+            table.appendRows(len(leaf.rows) - len(old.rows))
+        elif len(leaf.rows) < len(old.rows):
+            table.removeRows(len(leaf.rows), len(old.rows) - len(leaf.rows))
+        for number, row in enumerate(leaf.rows):
+            if number >= len(old.rows) or row != old.rows[number]:
+                self._write_row(table, number, leaf)
+
+    def _write_row(self, table: QTextTable, number: int, leaf: Leaf) -> None:
+        for column, cell in enumerate(leaf.rows[number]):
+            place = table.cellAt(number, column)
+            cursor = place.firstCursorPosition()
+            cursor.setPosition(place.lastPosition(), QTextCursor.MoveMode.KeepAnchor)
+            cursor.removeSelectedText()
+            block = _line_height()
+            block.setAlignment(_ALIGN[leaf.aligns[column]])
+            _set_direction(block, cell)
+            cursor.setBlockFormat(block)
+            for run in cell:
+                cursor.insertText(run.text, self._char_format(run, leaf, header=number == 0))
 
     def _block_format(self, leaf: Leaf, before: Leaf | None) -> QTextBlockFormat:
         block = _line_height(1.0 if leaf.kind == "code" else 1.5)
@@ -205,7 +230,8 @@ class LeafWriter:
             block.setProperty(LANGUAGE, leaf.language)
             block.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
             block.setLeftMargin(edge + CODE_SIDE_PX)
-            block.setRightMargin(LABEL_WIDTH_PX if leaf.opens else CODE_SIDE_PX)
+            label_px = LABEL_PX + LABEL_LETTER_PX * min(10, len(leaf.language))
+            block.setRightMargin(label_px if leaf.opens else CODE_SIDE_PX)
             return block
         if _set_direction(block, leaf.runs):
             block.setRightMargin(edge)
@@ -250,6 +276,11 @@ def is_right_to_left(text: str) -> bool:
             case _:
                 pass
     return False
+
+
+def _is_same_table(old: Leaf, new: Leaf) -> bool:
+    """Tell whether two tables differ in nothing but their rows."""
+    return old.kind == "table" == new.kind and replace(old, rows=()) == replace(new, rows=())
 
 
 def _set_direction(block: QTextBlockFormat, runs: Cell) -> bool:

@@ -155,6 +155,7 @@ class UserMessage(MessageView):
             button.hide()
         row.show_branches(record.position, record.siblings)
         self._editor: _EditBox | None = None
+        self._fitted = (0, -1, 0)
 
     @property
     def busy_with_user(self) -> bool:
@@ -172,9 +173,12 @@ class UserMessage(MessageView):
         if self._editor is not None:
             self._editor.setGeometry(0, y, width_px, self._editor.height_px)
             return y + self._editor.height_px
-        room = max(80, int(width_px * 0.8)) - 2 * BUBBLE_SIDE_PX
-        self.body.fit(room)
-        width = min(room, int(self.body.document().idealWidth()) + 2)
+        if self._fitted[:2] != (width_px, self.body.version):
+            room = max(80, int(width_px * 0.8)) - 2 * BUBBLE_SIDE_PX
+            self.body.fit(room)
+            ideal = min(room, int(self.body.document().idealWidth()) + 2)
+            self._fitted = (width_px, self.body.version, ideal)
+        width = self._fitted[2]
         height = self.body.fit(width)
         left = width_px - width - BUBBLE_SIDE_PX
         self.body.setGeometry(left, y + BUBBLE_TOP_PX, width, height)

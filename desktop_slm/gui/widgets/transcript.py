@@ -57,6 +57,7 @@ class Transcript(QAbstractScrollArea):
         regenerate_requested, continue_requested, edit_requested, branch_requested, resend_requested,
         link_chosen, citation_chosen: As those of `MessageView`.
         follows_changed: Whether the view stays at the end when text arrives.
+        column_changed: `column` is another one now.
     """
 
     regenerate_requested = Signal(str)
@@ -67,6 +68,7 @@ class Transcript(QAbstractScrollArea):
     link_chosen = Signal(str)
     citation_chosen = Signal(object)
     follows_changed = Signal(bool)
+    column_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -215,6 +217,10 @@ class Transcript(QAbstractScrollArea):
         self._follow(True)
         self._place()
 
+    def column(self) -> tuple[int, int]:
+        """Return where the column of text begins and how wide it is, in pixels."""
+        return self._left_px(), self._column_px()
+
     def built(self) -> int:
         """Return how many messages exist as widgets."""
         return sum(row.view is not None for row in self._rows)
@@ -239,6 +245,7 @@ class Transcript(QAbstractScrollArea):
                 if row.view is None:
                     row.height_px = self._estimate(row.record)
         self._place()
+        self.column_changed.emit()
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:
         """Nothing moves by itself: `_place` puts every message where it belongs."""
