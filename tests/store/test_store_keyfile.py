@@ -1,6 +1,5 @@
 import json
 import time
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,7 +15,6 @@ from desktop_slm.store import keyfile, slots
 from desktop_slm.store.history import History
 from desktop_slm.store.keyfile import KdfParameters
 
-ROOT = Path(__file__).parents[2]
 PASSPHRASE = "correct horse Käse 电池"
 
 
