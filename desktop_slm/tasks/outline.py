@@ -21,7 +21,7 @@ class DocumentSection:
     blocks: set[int] = field(default_factory=set)
 
 
-def sections(document: Document, pages: tuple[int, int] | None = None) -> list[DocumentSection]:
+def sections_of(document: Document, pages: tuple[int, int] | None = None) -> list[DocumentSection]:
     """Divide a document at its headings, or into runs of pages when it has none.
 
     The depth is the shallowest one that gives three sections; headings without text below them (a table of

@@ -15,7 +15,6 @@ from desktop_slm.documents.language import LANGUAGES
 from desktop_slm.documents.model import KeySentence
 from desktop_slm.documents.split import Chunk, chunks, reading_blocks
 from desktop_slm.engine.api import FinishReason
-from desktop_slm.tasks import outline
 from desktop_slm.tasks.checking import Checker, overlap, same
 from desktop_slm.tasks.events import (
     Coverage,
@@ -33,6 +32,7 @@ from desktop_slm.tasks.keeping import Keeper
 from desktop_slm.tasks.merge import MergeJob, Merger
 from desktop_slm.tasks.metering import Meter
 from desktop_slm.tasks.notes import NoteTaker
+from desktop_slm.tasks.outline import DocumentSection, sections_of
 from desktop_slm.tasks.requests import Length, Summarize
 from desktop_slm.tasks.selecting import Candidate, choose, section_of
 from desktop_slm.tasks.services import ChosenModel, Services
@@ -88,9 +88,9 @@ class DocumentSummary:
         return Checker(self.source.document, label=self.label, strict=self.model.tiny, blocks=blocks)
 
     @cached_property
-    def sections(self) -> list[outline.DocumentSection]:
+    def sections(self) -> list[DocumentSection]:
         """The sections of the pages asked for."""
-        return outline.sections(self.source.document, self.request.pages)
+        return sections_of(self.source.document, self.request.pages)
 
     @cached_property
     def _taker(self) -> NoteTaker:
@@ -307,7 +307,7 @@ class DocumentSummary:
             for section, own in zip(self.sections, notes, strict=True)
         )
 
-    def _quote_of(self, section: outline.DocumentSection) -> list[Sentence]:
+    def _quote_of(self, section: DocumentSection) -> list[Sentence]:
         """Return the weightiest sentence of a section the model took no usable notes of, as a quote."""
         own = [sentence for sentence in self._weights if sentence.block in section.blocks]
         if not own:

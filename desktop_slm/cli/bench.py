@@ -1,0 +1,50 @@
+"""``desktop-slm bench`` and ``desktop-slm eval``: how fast and how good it is."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import time
+from typing import TYPE_CHECKING
+
+from desktop_slm.errors import NotYet
+
+if TYPE_CHECKING:
+    from desktop_slm.cli.session import Session
+
+_BENCH = "desktop_slm.engine.bench"
+
+
+def add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    """Add the commands."""
+    bench = commands.add_parser(
+        "bench", parents=[common], help="measure against bare llama.cpp", allow_abbrev=False
+    )
+    bench.add_argument("--quick", action="store_true")
+    bench.set_defaults(run=run)
+    quality = commands.add_parser(
+        "eval", parents=[common], help="measure the quality of results (not yet)", allow_abbrev=False
+    )
+    quality.add_argument("--task", choices=("summarize", "ask", "translate", "classify"))
+    quality.set_defaults(run=run_eval)
+
+
+def run(arguments: argparse.Namespace, session: Session) -> int:
+    """Measure."""
+    if importlib.util.find_spec(_BENCH) is None:
+        raise NotYet("bench is not there yet", "It comes with a later version.")
+    began = time.monotonic()
+    model = session.choose_model(arguments.model, "chat")
+    module = importlib.import_module(_BENCH)
+    figures = module.run(model.spec, quick=arguments.quick, progress=session.out.progress)
+    session.out.event("done", {**figures, "model": model.id, "seconds": round(time.monotonic() - began, 3)})
+    session.out.table([(name, f"{value}") for name, value in figures.items()])
+    return 0
+
+
+def run_eval(arguments: argparse.Namespace, session: Session) -> int:
+    """Say that it is not there yet."""
+    raise NotYet("eval is not there yet", "It comes with a later version.")

@@ -1,0 +1,190 @@
+"""``desktop-slm models``: what is on the shelf."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from desktop_slm.errors import ModelError, NotYet
+
+if TYPE_CHECKING:
+    from desktop_slm.cli.output import Output
+    from desktop_slm.cli.session import Session
+    from desktop_slm.models.records import InstalledModel
+
+_LATER = ("search", "recommend", "download")
+
+
+def add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    """Add the command."""
+    topic = commands.add_parser("models", parents=[common], help="what is installed", allow_abbrev=False)
+    topic.set_defaults(run=run, action="list")
+    actions = topic.add_subparsers(metavar="ACTION")
+    parsers = {
+        name: actions.add_parser(name, parents=[common], help=text, allow_abbrev=False)
+        for name, text in {
+            "list": "what is installed",
+            "show": "all about one model",
+            "import": "put a .gguf file on the shelf",
+            "verify": "compare the files with their hashes",
+            "prepare": "make a faster copy for this computer",
+            "remove": "take a model off the shelf",
+            "search": "find models on the hub (not yet)",
+            "recommend": "what suits this computer (not yet)",
+            "download": "get a model (not yet)",
+        }.items()
+    }
+    for name, parser in parsers.items():
+        parser.set_defaults(run=run, action=name)
+    for name in ("show", "prepare", "remove"):
+        parsers[name].add_argument("id", metavar="ID")
+    parsers["verify"].add_argument("id", metavar="ID", nargs="?", default="")
+    parsers["import"].add_argument("path", metavar="PATH")
+    how = parsers["import"].add_mutually_exclusive_group()
+    how.add_argument("--copy", dest="how", action="store_const", const="copy", default="copy")
+    how.add_argument("--link", dest="how", action="store_const", const="link")
+    parsers["search"].add_argument("words", metavar="TEXT", nargs="+")
+    parsers["recommend"].add_argument("--task", metavar="T")
+    parsers["download"].add_argument("words", metavar="ID | REPO FILE", nargs="+")
+    parsers["download"].add_argument("--mirror", metavar="URL")
+    parsers["download"].add_argument("--limit-rate", metavar="BYTES")
+
+
+def run(arguments: argparse.Namespace, session: Session) -> int:
+    """Do what the action says."""
+    from desktop_slm.models.files import Stopped
+
+    if arguments.action in _LATER:
+        raise NotYet(
+            f"models {arguments.action} is not there yet",
+            "Put a .gguf file on the shelf with: models import PATH",
+        )
+    began = time.monotonic()
+    try:
+        with session.stoppable():
+            models = _act(arguments, session)
+    except Stopped:
+        session.out.event(
+            "done", {"models": [], "reason": "cancelled", "model": "", "seconds": _since(began)}
+        )
+        return 0
+    session.out.clear()
+    from desktop_slm.engine.hardware import memory
+
+    free_bytes = memory()[1]
+    shapes = [_shape(model, free_bytes) for model in models]
+    session.out.event("done", {"models": shapes, "model": "", "seconds": _since(began)})
+    if arguments.action == "list":
+        _print_list(session.out, shapes)
+    else:
+        for shape in shapes:
+            _print_one(session.out, shape)
+    return 0
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 3)
+
+
+def _act(arguments: argparse.Namespace, session: Session) -> Sequence[InstalledModel]:
+    shelf = session.app.shelf
+
+    def progress(done_bytes: int, total_bytes: int) -> bool:
+        session.out.event("progress", {"done_bytes": done_bytes, "total_bytes": total_bytes})
+        session.out.progress("reading", done_bytes, total_bytes)
+        return not session.stopped
+
+    match arguments.action:
+        case "import":
+            return [shelf.import_file(arguments.path, arguments.how, progress)]
+        case "list":
+            return session.app.model_list()
+        case _:
+            pass
+    session.app.model_list()
+    match arguments.action:
+        case "show":
+            return [shelf.find(arguments.id)]
+        case "verify" if arguments.id:
+            return [shelf.verify(shelf.find(arguments.id).id, progress)]
+        case "verify":
+            return [
+                shelf.verify(model.id, progress)
+                for model in shelf.list()
+                if not model.in_place or model.sha256
+            ]
+        case "prepare":
+            return [shelf.prepare(shelf.find(arguments.id).id, progress)]
+        case _:
+            model = shelf.find(arguments.id)
+            freed = shelf.remove(model.id)
+            session.out.message(f"{model.name} was removed, {freed:,} bytes are free again.")
+            return [msgspec.structs.replace(model, installed=False)]
+
+
+def _shape(model: InstalledModel, free_bytes: int) -> dict[str, Any]:
+    """Return a model in the form of the contract."""
+    from desktop_slm.models.fit import fit
+
+    try:
+        found = fit(model, 0, free_bytes)
+        fits: dict[str, Any] | None = {
+            "word": found.word,
+            "need_bytes": found.need_bytes,
+            "free_bytes": found.free_bytes,
+            "parts": dict(found.parts),
+        }
+    except ModelError:
+        fits = None
+    fields: dict[str, Any] = msgspec.to_builtins(model)
+    return {**fields, "fit": fits}
+
+
+def _print_list(out: Output, models: Sequence[dict[str, Any]]) -> None:
+    from desktop_slm.cli.output import size
+
+    if not models:
+        out.text("No model is installed.")
+    for model in models:
+        fits = model["fit"]
+        word = model["problem"] or (fits["word"] if fits else "unknown")
+        out.text(f"{out.bold(model['id'])}  {model['name']}")
+        out.text(
+            out.dim(
+                f"    {size(model['bytes'])}, {model['quantization']}, {', '.join(model['tasks'])}: {word}"
+            )
+        )
+
+
+def _print_one(out: Output, model: dict[str, Any]) -> None:
+    from desktop_slm.cli.output import size
+
+    out.heading(model["name"])
+    fits = model["fit"]
+    need = (
+        f"{fits['word']}: needs {size(fits['need_bytes'])}, {size(fits['free_bytes'])} free"
+        if fits
+        else "unknown"
+    )
+    out.table(
+        [
+            ("id", model["id"]),
+            ("file", model["path"]),
+            ("size", size(model["bytes"])),
+            ("sha256", model["sha256"]),
+            ("architecture", f"{model['architecture']} {model['size_label']}".strip()),
+            ("quantization", model["quantization"]),
+            ("context", f"{model['n_ctx_train']:,} tokens"),
+            ("tasks", ", ".join(model["tasks"])),
+            ("licence", model["licence"]),
+            ("fit", need),
+            ("verified", model["verified_at"]),
+            ("note", model["problem"] or model["note"]),
+        ]
+    )
