@@ -7,6 +7,7 @@ Citations quote the source literally; numbers and names that the cited places la
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection
 
@@ -21,12 +22,14 @@ SUPPORTED_FROM = 0.45
 """Share of a sentence's weight that its sources must hold.
 
 A paraphrase keeps names, numbers and most nouns and changes verbs and connectives: true paraphrases of the
-sample report score 0.55 to 1.0; sentences on its subject that it does not say score below 0.4 (measured in
-``tests/documents/test_anchors.py``).
+sample report score 0.53 to 1.0; sentences on its subject that it does not say score up to 0.42, except those
+that only deny or twist what it says, which no count of words can tell (``test_documents_anchors.py``).
 """
 _CITATIONS = 3
-_WORTH_CITING = 0.12  # share of the weight that a further source must add
-_NUMBER_WEIGHT = 1.6
+_WORTH_CITING = 0.12  # share of the weight that a further source must add from beside the first,
+_WORTH_CITING_FAR = 0.25  # and from elsewhere
+_NUMBER_WEIGHT = 1.2
+_UNKNOWN = 0.8  # weight of a word the document lacks, to that of one it has once: paraphrases have some, too
 _LONGEST_QUOTE = 400
 
 
@@ -75,19 +78,23 @@ class AnchorIndex:
         self._block_words: dict[int, frozenset[str]] = {}
         self._block_values: dict[int, set[float]] = {}
         self._place: dict[int, int] = {}
-        for place, (page, block) in enumerate(reading_blocks(document)):
+        readable = reading_blocks(document)
+        for place, (page, block) in enumerate(readable):
             self._place[block.id] = place
-            self._add(page, block)
+            around = " ".join(
+                b.text for _, b in readable[max(0, place - 1) : place + 2] if b.kind == "caption"
+            )
+            self._add(page, block, _table_scale(f"{block.text} {around}") if block.kind == "table" else 1.0)
         self._blocks_in_order = list(self._place)
         counts = Counter({term: len(where) for term, where in self._by_term.items()})
         total = max(len(self._sources), 1)
         self._idf = {term: math.log(1 + total / count) for term, count in counts.items()}
-        self._idf_unknown = 0.6 * math.log(1 + total)
+        self._idf_unknown = _UNKNOWN * math.log(1 + total)
         self._all_words = frozenset().union(*self._block_words.values()) if self._block_words else frozenset()
 
-    def _add(self, page: int, block: Block) -> None:
+    def _add(self, page: int, block: Block, scale: float) -> None:
         self._block_words[block.id] = _words(block.text)
-        self._block_values[block.id] = facts.number_values(block.text)
+        self._block_values[block.id] = _values(block.text, scale)
         if block.kind == "heading":
             return
         for start, end in sentences(block.text):
@@ -97,7 +104,7 @@ class AnchorIndex:
                     block=block.id,
                     quote=quote,
                     terms=frozenset(self._stemmer.terms(quote)),
-                    values=frozenset(facts.number_values(quote)),
+                    values=frozenset(_values(quote, scale)),
                 )
                 number = len(self._sources)
                 self._sources.append(source)
@@ -169,13 +176,27 @@ class AnchorIndex:
             }
             best = max(gains, key=lambda n: (gains[n] * self._nearness(n, chosen), -n))
             gain = gains[best] / total
-            if gain <= 0 or (chosen and gain < _WORTH_CITING):
+            if gain <= 0:
                 break
+            brings_number = bool(values_of[best] & open_values) and len(held[best]) >= 2
+            if (
+                chosen
+                and not brings_number
+                and not self._is_worth_citing(best, chosen, gain, held[best] & open_terms)
+            ):
+                candidates.discard(best)
+                continue
             chosen.append(best)
             score += gain
             open_terms -= held[best]
             open_values -= values_of[best]
             candidates.discard(best)
+        if (
+            len(chosen) > 1
+            and held[chosen[0]] <= held[chosen[1]]
+            and values_of[chosen[0]] <= values_of[chosen[1]]
+        ):
+            del chosen[0]  # the second says all that the first does
         return chosen, score
 
     def _stating(self, value: float) -> list[int]:
@@ -185,12 +206,19 @@ class AnchorIndex:
         near = [other for other in self._by_value if facts.states(value, {other})]
         return [number for other in near for number in self._by_value[other]]
 
+    def _distance(self, number: int, other: int) -> int:
+        """Return how many blocks lie between two sources."""
+        return abs(self._place[self._sources[number].block] - self._place[self._sources[other].block])
+
     def _nearness(self, number: int, chosen: list[int]) -> float:
         """Prefer further sources from the neighborhood of the first."""
-        if not chosen:
-            return 1.0
-        distance = abs(self._place[self._sources[number].block] - self._place[self._sources[chosen[0]].block])
-        return 1.1 if distance <= 2 else 1.0
+        return 1.5 if chosen and self._distance(number, chosen[0]) <= 1 else 1.0
+
+    def _is_worth_citing(self, number: int, chosen: list[int], gain: float, terms: set[str]) -> bool:
+        """Tell whether a further source says part of the sentence, rather than sharing a word by chance."""
+        if self._distance(number, chosen[0]) <= 1:
+            return gain >= _WORTH_CITING
+        return gain >= _WORTH_CITING_FAR and len(terms) >= 2
 
     def _missing(self, sentence: str, stated: dict[float, str], cited: list[_Source]) -> tuple[str, ...]:
         """Return numbers that the cited blocks and their neighbors lack, and names the document lacks."""
@@ -210,6 +238,17 @@ class AnchorIndex:
 def support(sentence: str, document: Document, *, blocks: Collection[int] | None = None) -> Support:
     """Find what carries ``sentence`` in ``document``; for many sentences keep an `AnchorIndex`."""
     return AnchorIndex(document).support(sentence, blocks=blocks)
+
+
+def _table_scale(text: str) -> float:
+    """Return what the figures of a table are counted in, by its text and caption: thousands, millions."""
+    found = re.search(r"(?i)\b(thousand|million|billion)s?\b", text)
+    return {"thousand": 1e3, "million": 1e6, "billion": 1e9}[found.group(1).lower()] if found else 1.0
+
+
+def _values(text: str, scale: float) -> set[float]:
+    values = facts.number_values(text)
+    return values if scale == 1.0 else values | {round(value * scale, 6) for value in values}
 
 
 def _words(text: str) -> frozenset[str]:

@@ -28,7 +28,7 @@ _QUANTITY_WORDS = {"half": 0.5, "hundred": 100.0, "quarter": 0.25, **_NUMBER_WOR
 
 _NUMBER = re.compile(
     r"(?<![\w.,])[-−]?(?P<digits>\d+(?:[.,'’\u00a0\u202f ]\d{3}(?!\d))*(?:[.,]\d+)?|[.,]\d+)"
-    r"(?:\s?(?P<scale>[^\W\d_]+|[万萬亿億]))?",
+    r"(?:\s?(?P<scale>[万萬亿億]|[^\W\d_]+))?",
 )
 _DIGIT_RUN = re.compile(r"\d")
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
@@ -117,28 +117,20 @@ def states(value: float, stated: set[float]) -> bool:
 def names(text: str, *, language: str = "") -> list[str]:
     """Return words that look like names: capitals inside a sentence, acronyms, words with inner capitals.
 
-    The first word of a sentence counts only when another capitalized word follows it. In German, where all
-    nouns are capitalized, only acronyms and words with inner capitals do.
+    The first word of a sentence counts only as an acronym: that it is capitalized says nothing, and of a name
+    the second word counts. In German, where all nouns are capitalized, only acronyms do.
     """
     found: list[str] = []
-    words = list(_WORD.finditer(text))
-    for position, match in enumerate(words):
+    for match in _WORD.finditer(text):
         word = match.group()
-        if not word[0].isupper() or is_unspaced(word[0]) or len(word) < 2 or word.casefold() in STOPWORDS:
+        if not word[0].isupper() or is_unspaced(word[0]) or len(word) < 2:
             continue
         before = text[: match.start()].rstrip()
-        starts = not before or before[-1] in ".!?:;•-–—\"'“‘(|" or position == 0
-        acronym = sum(c.isupper() for c in word) >= 2
-        following = words[position + 1].group() if position + 1 < len(words) else ""
-        followed = (
-            following[:1].isupper() and text[match.end() : words[position + 1].start()] == " "
-            if following
-            else False
-        )
-        if language == "de":
-            if acronym:
-                found.append(word)
-        elif acronym or not starts or (followed and following.casefold() not in STOPWORDS):
+        starts = not before or before[-1] in ".!?:;•-–—\"'“‘(|"
+        acronym = sum(c.isupper() for c in word) >= 2 and not text.isupper()
+        if not acronym and word.casefold() in STOPWORDS:
+            continue
+        if acronym or (not starts and language != "de"):
             found.append(word)
     return found
 

@@ -27,9 +27,10 @@ _LEANING = re.compile(
     r"see also|note that|dies|diese|dieser|es|sie|er|aber|und|ces?|cette|il|elle|esto|este|esta|ello)\b"
 )
 _NO_SENTENCE = re.compile(
-    r"(?i)(?:\.\s?){4,}|…{2,}|https?://|www\.|@\w+\.\w|©|all rights reserved|isbn|doi:"
+    r"(?i)https?://|www\.|@\w+\.\w|©|all rights reserved|isbn|doi:"
     r"|^\W*(?:figure|table|fig\.)\s*\d"
 )
+_LEADERS = re.compile(r"(?:\.\s?){4,}|…{2,}|_{5,}")  # dots from a title to its page number
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ENDS = (".", "!", "?", "。", "！", "？", "؟", "।", "۔", "።", "։", ".”", '."', ".)", "。」", "”", "»")
 
@@ -76,7 +77,7 @@ def _candidates(blocks: list[tuple[int, Block]]) -> tuple[list[_Candidate], dict
         if block.kind == "heading":
             current = frozenset(stemmer.terms(block.text))
         headings[place] = current
-        if block.kind not in ("paragraph", "list_item"):
+        if block.kind not in ("paragraph", "list_item") or _LEADERS.search(block.text):
             continue
         for start, end in sentences(block.text):
             text = block.text[start:end]

@@ -1,12 +1,12 @@
-"""Runs the real document reader, with a parser that tries what a captured one would; prints what it could do."""
+"""Runs the real document reader with a parser that tries what a captured one would; prints the outcome."""
 
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 from desktop_slm.documents import reader_main
 from desktop_slm.documents.messages import Bytes, Open, Read
@@ -28,10 +28,10 @@ def captured(name: str, data: bytes, password: str = "") -> None:
         "inet": attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM)),
         "inet6": attempt(lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)),
         "unix": attempt(lambda: socket.socket(socket.AF_UNIX)),
-        "read": attempt(lambda: open(SECRET, "rb").read()),
-        "passwords": attempt(lambda: open("/etc/passwd", "rb").read()),
-        "list": attempt(lambda: os.listdir(os.path.dirname(SECRET))),
-        "write": attempt(lambda: open(TARGET, "wb").write(b"x")),
+        "read": attempt(lambda: Path(SECRET).read_bytes()),
+        "passwords": attempt(lambda: Path("/etc/passwd").read_bytes()),
+        "list": attempt(lambda: list(Path(SECRET).parent.iterdir())),
+        "write": attempt(lambda: Path(TARGET).write_bytes(b"x")),
         "program": attempt(lambda: subprocess.run(["/bin/true"], check=True)),
         "received": data.decode(),
     }

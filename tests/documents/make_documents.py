@@ -1,3 +1,4 @@
+# ruff: noqa: E501, SIM905
 """Documents for the tests, made on the spot: PDFs with reportlab, Word files with python-docx."""
 
 from __future__ import annotations

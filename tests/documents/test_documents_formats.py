@@ -1,3 +1,4 @@
+# ruff: noqa: E501, SIM905
 """What is read from Word, text, Markdown and HTML, and what is refused; parsers run in this process."""
 
 from __future__ import annotations

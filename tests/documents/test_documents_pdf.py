@@ -235,7 +235,7 @@ def test_marks_lie_on_ink_whatever_the_rotation(rotation: int) -> None:
         canvas.setPageRotation(rotation)
         lines("Nothing of note stands here.", "The bridge cost $4.2 million in the end.", y=500)(canvas)
 
-    document, artist = read("turned.pdf", pdf(draw))
+    _, artist = read("turned.pdf", pdf(draw))
     image = artist.draw(1, 600, ["The bridge cost $4.2 million in the end.", "not on this page"])
     assert image.marks[1] == ()
     (box,) = image.marks[0]

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """The reader process: what comes back, what it may do, how it dies; and files as people give them."""
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ class _Sheet:
         self._several = len(names) > 1
 
     def _places(self, sentence: SentenceLike) -> str:
-        """Return the citations in brackets: ``(pages 3, 12)``, with names where there are several documents."""
+        """Return the citations in brackets: ``(pages 3, 12)``, with names if of several documents."""
         if not sentence.supported:
             return "(not found in the document)"
         if not sentence.citations:
@@ -158,7 +158,7 @@ class _Sheet:
         return f"({self._unit}{'s' if len(pages) > 1 else ''} {', '.join(map(str, pages))})"
 
     def _groups(self) -> list[tuple[str, list[tuple[str, str]]]]:
-        """Return (heading, [(text, places)]) of the body; headings are empty outside the style ``sections``."""
+        """Return (heading, [(text, places)]) of the body; no headings outside the style ``sections``."""
         if self._style == "sections" and self._result.outline:
             return [
                 (section.title, [(_clean(note.text), self._places(note)) for note in section.notes])
@@ -214,7 +214,9 @@ class _Sheet:
             body += [f"<li>{html.escape(p)}: <q>{html.escape(q)}</q></li>" for p, q in self._quotes()]
             body.append("</ul>")
         body.append(f"<p><small>{html.escape(self._coverage)} {html.escape(self._made_by())}</small></p>")
-        style = "body{font:16px/1.5 sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem}small{color:#666}"
+        style = (
+            "body{font:16px/1.5 sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem}small{color:#666}"
+        )
         return (
             '<!doctype html>\n<html>\n<head>\n<meta charset="utf-8">\n'
             f"<title>{html.escape(self._title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"

@@ -1,0 +1,97 @@
+"""Summaries written to files: everything is there, nothing in them acts."""
+
+from __future__ import annotations
+
+import io
+from html.parser import HTMLParser
+from types import SimpleNamespace as Plain
+
+import docx
+import pytest
+
+from desktop_slm.documents.writers.summary import coverage_sentence, write_summary
+from desktop_slm.errors import InvalidRequest
+
+
+@pytest.fixture
+def summary() -> Plain:
+    first = Plain(
+        text="The wait fell to 11.4 days.",
+        supported=True,
+        citations=(Plain(page=3, quote="the average wait fell to 11.4 days", document="d1"),),
+    )
+    second = Plain(text="<script>x</script> *bold* \x07[a](http://x)", supported=False, citations=())
+    return Plain(
+        sentences=(first, second),
+        outline=(Plain(title="Primary care", page=4, notes=(first,)),),
+        coverage=Plain(pages=12, read=(1, 2, 3, 5), skipped=(Plain(page=4, reason="scans without text"),)),
+        model="tiny",
+    )
+
+
+def test_markdown(summary: Plain) -> None:
+    text = write_summary(summary, "md", title="A report", style="bullets").decode()
+    assert text.startswith("# A report\n")
+    assert "- The wait fell to 11.4 days. (page 3)\n" in text
+    assert "\\<script\\>x\\</script\\> \\*bold\\* \\[a\\]" in text
+    assert "(not found in the document)" in text
+    assert "- Page 3: “the average wait fell to 11.4 days”" in text
+    assert "Pages 1-3 and 5 read; 4 skipped: scans without text." in text
+    assert "tiny" in text
+
+
+def test_markdown_by_sections(summary: Plain) -> None:
+    text = write_summary(summary, "md", style="sections").decode()
+    assert "## Primary care\n\n- The wait fell" in text
+
+
+def test_html_has_no_live_parts(summary: Plain) -> None:
+    tags = set()
+
+    class Tags(HTMLParser):
+        def handle_starttag(self, tag, attrs) -> None:
+            tags.add(tag)
+
+    page = write_summary(summary, "html", title="A <b>report</b>").decode()
+    Tags().feed(page)
+    assert tags <= {
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "h1",
+        "h2",
+        "p",
+        "ul",
+        "li",
+        "small",
+        "q",
+    }
+    assert "&lt;script&gt;" in page
+    assert "the average wait fell to 11.4 days" in page
+
+
+def test_word(summary: Plain) -> None:
+    for style in ("paragraph", "bullets", "sections"):
+        data = write_summary(summary, "docx", title="A report\x00", style=style)
+        text = "\n".join(p.text for p in docx.Document(io.BytesIO(data)).paragraphs)
+        assert text.startswith("A report\n")
+        assert "The wait fell to 11.4 days. (page 3)" in text
+        assert "the average wait fell to 11.4 days" in text
+
+
+def test_several_documents_are_named(summary: Plain) -> None:
+    other = Plain(text="B.", supported=True, citations=(Plain(page=1, quote="b", document="d2"),))
+    summary.sentences = (*summary.sentences, other)
+    text = write_summary(summary, "md").decode()
+    assert "(d1, page 3)" in text
+    assert "(d2, page 1)" in text
+
+
+def test_coverage_and_formats(summary: Plain) -> None:
+    assert coverage_sentence(Plain(pages=1, read=(1,), skipped=()), "part") == "Part 1 read."
+    assert coverage_sentence(Plain(pages=1, read=(), skipped=())) == "No page was read."
+    with pytest.raises(InvalidRequest):
+        write_summary(summary, "exe")
