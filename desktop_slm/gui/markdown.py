@@ -39,7 +39,12 @@ MAX_DELIMITERS = 1_200
 """Most emphasis, code and angle marks in one paragraph."""
 
 MAX_COLUMNS = 16
-MAX_CELLS = 300
+CELLS_PER_TABLE = 240
+"""A longer table goes on under a repeated header, as on paper."""
+
+MAX_CELLS = 320
+"""Cells that are shown as such; further rows (of tables inside lists) become plain lines."""
+
 MAX_INDENT = 8
 MAX_LINE_CHARS = 2_000
 ALLOWED_SCHEMES = frozenset({"http", "https", "mailto"})
@@ -174,6 +179,9 @@ class MarkdownStream:
         """Look at one window of the tail and return the leaves that are finished now, perhaps none."""
         window = self._window()
         tokens = self._parse(window, inline=False)
+        cut, prefix = self._table_cut(tokens, window)
+        if cut:
+            return self._freeze(cut, prefix)
         cut = self._block_cut(tokens, window)
         item = self._item_cut(tokens, window, after=cut)
         if item:
@@ -204,7 +212,7 @@ class MarkdownStream:
     def _freeze(self, cut: int, prefix: str = "", *, in_list: bool = False) -> list[Leaf]:
         leaves, number = self._leaves(self._text[:cut])
         lines = self._text[:cut].split("\n")
-        self._loose = len(lines) > 1 and not lines[-2].strip()
+        self._loose = len(lines) > 1 and _is_blank(lines[-2])
         self._number = number if in_list else None
         self._text = self._text[cut:]
         self._prefix = prefix
@@ -220,9 +228,27 @@ class MarkdownStream:
             (self._prefix + text).split("\n"),
             number=self._number,
             loose=self._loose,
-            continues=bool(self._prefix),
+            prefix_lines=self._prefix.count("\n"),
         )
         return walk.leaves(self._parse(text)), walk.next_number
+
+    def _table_cut(self, tokens: Sequence[Token], window: str) -> tuple[int, str]:
+        """Find where a long table is to be continued in another one under the same header, else 0.
+
+        Such a table must start the window: what stands before it is cut off first.
+        """
+        before = self._prefix.count("\n")
+        complete = window.count("\n") + before
+        for index, token in enumerate(tokens):
+            if token.type != "table_open" or token.level > 0 or token.map is None:
+                continue
+            lines = 2 + max(8, CELLS_PER_TABLE // _columns(tokens, index))
+            if token.map[1] - token.map[0] <= lines or token.map[0] + lines >= complete:
+                continue
+            if token.map[0] > 0:
+                return _line_offset(window, token.map[0] - before), ""
+            return _line_offset(window, lines - before), self._prefix or _first_lines(window, 2)
+        return 0, ""
 
     def _block_cut(self, tokens: Sequence[Token], window: str) -> int:
         """Find where the last block starts: cutting there changes nothing. 0 if there is no such place.
@@ -304,12 +330,12 @@ def _plain_leaf(text: str) -> Leaf:
 class _Walk:
     """One pass over the tokens of a window."""
 
-    def __init__(self, lines: Sequence[str], *, number: int | None, loose: bool, continues: bool) -> None:
+    def __init__(self, lines: Sequence[str], *, number: int | None, loose: bool, prefix_lines: int) -> None:
         self.next_number: int | None = None
         self._lines = lines
         self._carried_number = number
         self._carried_loose = loose
-        self._continues = continues
+        self._prefix_lines = prefix_lines
         self._out: list[Leaf] = []
         self._lists: list[int | None] = []
         self._marker = ""
@@ -406,7 +432,7 @@ class _Walk:
     def _code(self, token: Token) -> None:
         self._put_marker_alone()
         content = token.content.removesuffix("\n")
-        opens = not (self._continues and not self._out)
+        opens = not (self._prefix_lines and not self._out)
         if not opens and not token.content:
             return
         language = token.info.split(maxsplit=1)[0][:40] if token.info.strip() else ""
@@ -449,7 +475,12 @@ class _Walk:
                 self._put(Leaf("code", (run,), opens=number == 0 and start == 0))
 
     def _put(self, leaf: Leaf) -> None:
-        loose = self._carried_loose if not self._out else self._blank_before()
+        if leaf.kind == "code" and not leaf.opens:
+            loose = False
+        elif not self._out and self._start_line <= self._prefix_lines:
+            loose = self._carried_loose
+        else:
+            loose = self._blank_before()
         self._out.append(
             replace(
                 leaf,
@@ -463,7 +494,7 @@ class _Walk:
 
     def _blank_before(self) -> bool:
         line = self._start_line - 1
-        return 0 <= line < len(self._lines) and not self._lines[line].strip(" \t>")
+        return 0 <= line < len(self._lines) and _is_blank(self._lines[line])
 
 
 def _runs(children: Sequence[Token], content: str) -> tuple[Run, ...]:
@@ -509,6 +540,20 @@ def _align(token: Token) -> Align:
         if style.endswith(align):
             return align
     return ""
+
+
+def _columns(tokens: Sequence[Token], index: int) -> int:
+    """Return the number of columns of the table that ``index`` opens."""
+    count = 0
+    while tokens[index].type not in ("thead_close", "table_close"):
+        count += tokens[index].type == "th_open"
+        index += 1
+    return max(1, count)
+
+
+def _is_blank(line: str) -> bool:
+    """Tell whether a line is empty but for the marks of block quotes."""
+    return not line.strip(" \t>")
 
 
 def _end_of_block(tokens: Sequence[Token], index: int) -> int:
