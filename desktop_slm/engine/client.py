@@ -220,7 +220,7 @@ class EngineClient:
                 folders = dict.fromkeys(
                     [*self._folders, *([_folder(path), _given_folder(path)] if path else [])]
                 )
-                # A folder that is not there yet cannot be opened to the worker: its models cost a new one.
+                # A folder that is not there yet cannot be opened to the worker: it costs a new one.
                 there = tuple(folder for folder in folders if Path(folder).is_dir())
                 life = self._life = self._start(p.Open(there, (), self._threads))
             if path:

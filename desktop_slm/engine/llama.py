@@ -13,6 +13,7 @@ import importlib.util
 import math
 import re
 import sys
+import time
 import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any, Literal
 
 from desktop_slm.engine.api import Device, Pooling, Sampling
 from desktop_slm.engine.template import Special
+from desktop_slm.engine.threads import ThreadTuner
 from desktop_slm.errors import InvalidRequest, LoadFailed, ModelInvalid, ModelUnsupported
 
 
@@ -337,6 +339,7 @@ class Context:
         self.n_batch = n_batch
         self.n_seq = n_seq
         self._abort = ctypes.create_string_buffer(2)
+        self._tuner: ThreadTuner | None = None
         self.pointer = C.llama_init_from_model(model.pointer, params)
         if not self.pointer:
             raise LoadFailed("not enough memory for the context")
@@ -366,6 +369,11 @@ class Context:
             C.llama_free(self.pointer)
             self.pointer = None
 
+    def adapt_threads(self, most: int) -> ThreadTuner:
+        """Adapt the number of threads to what else runs, up to ``most``; for models on the CPU."""
+        self._tuner = ThreadTuner(most, self.set_threads)
+        return self._tuner
+
     def set_threads(self, n_threads: int) -> None:
         """Use ``n_threads`` from the next batch on."""
         C.llama_set_n_threads(self.pointer, n_threads, n_threads)
@@ -387,7 +395,10 @@ class Context:
 
     def decode(self) -> int:
         """Compute the batch; 0 = done, 1 = no room in the cache, 2 = aborted, below 0 = failed."""
+        wall_s, cpu_s = time.perf_counter(), time.process_time()
         result: int = C.llama_decode(self.pointer, self._batch)
+        if self._tuner is not None:
+            self._tuner.note(time.perf_counter() - wall_s, time.process_time() - cpu_s)
         self._abort[0] = b"\0"
         return result
 

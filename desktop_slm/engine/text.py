@@ -68,7 +68,7 @@ class TextStream:
         for opening, closing in REASONING_MARKS:
             if start.startswith(opening):
                 self._kind, self._close = "reasoning", closing
-                self._held = start[len(opening) :].lstrip("\n")
+                self._held, self._strip = start[len(opening) :], True
                 return True
         if not final and any(opening.startswith(start) for opening, _ in REASONING_MARKS):
             return False
@@ -76,6 +76,7 @@ class TextStream:
         return True
 
     def _think(self, pieces: list[Piece], final: bool) -> None:
+        self._strip_newlines()
         thought, mark, rest = self._held.partition(self._close)
         if mark:
             self._kind, self._held, self._strip = "answer", rest, True
@@ -85,11 +86,15 @@ class TextStream:
         if thought:
             pieces.append(("reasoning", thought))
 
-    def _answer(self, pieces: list[Piece], final: bool) -> None:
-        text = self._held
+    def _strip_newlines(self) -> None:
+        """Drop the newlines that models put after a mark."""
         if self._strip:
-            text = text.lstrip("\n")
-            self._strip = not text
+            self._held = self._held.lstrip("\n")
+            self._strip = not self._held
+
+    def _answer(self, pieces: list[Piece], final: bool) -> None:
+        self._strip_newlines()
+        text = self._held
         ends = [at for at in (text.find(stop) for stop in self._stops) if at >= 0]
         if ends:
             self.stopped = True

@@ -22,6 +22,7 @@ from desktop_slm.engine.api import EngineEvent, GenerateRequest, Hardware, Loade
 from desktop_slm.engine.scheduler import BATCH_TOKENS, SEQUENCES, Job, Scheduler, Stage, random_seed
 from desktop_slm.engine.template import ChatTemplate
 from desktop_slm.engine.text import TextStream
+from desktop_slm.engine.threads import ThreadTuner
 from desktop_slm.errors import (
     ContextExceeded,
     DesktopSlmError,
@@ -90,6 +91,7 @@ class Worker:
         self._cancelled: set[int] = set()
         self._stage: Stage = "starting"
         self._stage_since = time.monotonic()
+        self._tuner: ThreadTuner | None = None
         self._log = llama.Log()
 
     # On the channel's thread
@@ -304,6 +306,8 @@ class Worker:
             n_batch=BATCH_TOKENS,
         )
         on_gpu = llama.supports_gpu() and n_gpu_layers != 0
+        if not on_gpu and not spec.n_threads:
+            self._tuner = context.adapt_threads(self._n_threads)
         device, reason = _device(on_gpu)
         loaded = Loaded(
             path=spec.path,
@@ -378,7 +382,7 @@ class Worker:
             devices=tuple(found),
             device=device,
             reason=reason,
-            threads=self._n_threads,
+            threads=self._tuner.threads if self._tuner else self._n_threads,
             engine_version=llama.version(),
         )
 
