@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from desktop_slm.cli.session import Session
 
 _BENCH = "desktop_slm.engine.bench"
+_ROUNDS = 5
+_QUICK_ROUNDS = 2
 
 
 def add(
@@ -39,9 +41,17 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
     began = time.monotonic()
     model = session.choose_model(arguments.model, "chat")
     module = importlib.import_module(_BENCH)
-    figures = module.run(model.spec, quick=arguments.quick, progress=session.out.progress)
-    session.out.event("done", {**figures, "model": model.id, "seconds": round(time.monotonic() - began, 3)})
-    session.out.table([(name, f"{value}") for name, value in figures.items()])
+    figures = module.measure(
+        model.spec.path, rounds=_QUICK_ROUNDS if arguments.quick else _ROUNDS, progress=session.out.message
+    )
+    hardware = session.app.hardware()
+    fields = {
+        **figures,
+        "machine": f"{hardware.cpu_name}, {hardware.physical_cores} cores",
+        "build": hardware.engine_version,
+    }
+    session.out.event("done", {**fields, "model": model.id, "seconds": round(time.monotonic() - began, 3)})
+    session.out.table([(name, str(value)) for name, value in fields.items()])
     return 0
 
 

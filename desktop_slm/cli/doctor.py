@@ -6,6 +6,8 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
+from desktop_slm.cli.output import size
+
 if TYPE_CHECKING:
     from desktop_slm.cli.session import Session
 
@@ -36,11 +38,14 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
 
 def _line(value: Any) -> str:
     if isinstance(value, dict):
-        return "; ".join(
-            f"{name} {_line(part)}" for name, part in value.items() if part not in ("", None, [])
-        )
-    if isinstance(value, list):
+        shown = {
+            name: size(part) if name.endswith("bytes") else _line(part)
+            for name, part in value.items()
+            if part not in ("", None, [], ())
+        }
+        return "; ".join(f"{name.replace('_', ' ')} {part}" for name, part in shown.items())
+    if isinstance(value, list | tuple):
         return " ".join(str(part) for part in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return str(value)

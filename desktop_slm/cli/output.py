@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -65,7 +66,7 @@ class Output:
     def paragraph(self, text: str, *, indent: str = "", first: str | None = None) -> None:
         """Write wrapped text."""
         lines = textwrap.wrap(
-            " ".join(text.split()),
+            re.sub(r"[ \t\n]+", " ", text.strip()),  # a no-break space stays one
             width=self.columns,
             initial_indent=indent if first is None else first,
             subsequent_indent=indent,

@@ -92,7 +92,7 @@ class AcrossSummary:
     def result(self, reason: FinishReason) -> SummaryDone:
         """Return all of it: sentences across, one outline section per document, pages numbered throughout.
 
-        The coverage counts pages through the documents in order; the reasons of skipped pages name the document.
+        The coverage counts pages through the documents in order; reasons of skipped pages name theirs.
         """
         read: list[int] = []
         skipped: list[Skipped] = []

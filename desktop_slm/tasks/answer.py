@@ -63,7 +63,8 @@ _DOES_NOT_SAY = re.compile(
     r"\b(?:does|do|did) not (?:say|mention|state|answer|contain|provide|specify)", re.IGNORECASE
 )
 _FILLERS = re.compile(
-    r"\b(?:how (?:much|many|long|old|far)|please|tell me|according to|(?:in|of|by) (?:the|this) (?:document|text|report|file)"
+    r"\b(?:how (?:much|many|long|old|far)|please|tell me|according to"
+    r"|(?:in|of|by) (?:the|this) (?:document|text|report|file)"
     r"|does (?:the|this) (?:document|text|report) say|explain|describe)\b",
     re.IGNORECASE,
 )
@@ -154,7 +155,7 @@ class AnswerTask:
         return self.services.engine.count_tokens(self.model.spec, [text])[0]
 
     def _hopeless(self) -> bool:
-        """Tell whether the documents cannot hold the answer: they lack the question's words, numbers or names."""
+        """Tell whether the documents cannot hold the answer: they lack the question's words or numbers."""
         texts = " ".join(source.document.text for source in self.sources)
         stated = facts.number_values(texts)
         if any(not facts.states(value, stated) for value in facts.numbers(self.request.question)):
@@ -274,7 +275,7 @@ class AnswerTask:
         yield SentenceReady(sentence=Sentence(text=text))
         if self._route == "retrieval":
             yield Warned(
-                text="Only the passages nearest to the question were looked at. Reading everything takes longer."
+                text="Only the passages nearest to the question were looked at; you can have everything read."
             )
 
     # Reading everything

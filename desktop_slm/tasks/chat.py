@@ -96,7 +96,7 @@ class ChatTask:
     # The conversation so far
 
     def _conversation(self) -> tuple[ConversationRecord | None, list[MessageRecord]]:
-        """Return the conversation and the messages before the answer, and check that there is one to write."""
+        """Return the conversation and the messages before the answer; check that there is one to write."""
         request = self.request
         if request.action == "send":
             if not request.text.strip() and not request.attachments:

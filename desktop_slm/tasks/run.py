@@ -40,8 +40,8 @@ Events = Generator[TaskEvent, None, None]
 def run(request: Request, services: Services) -> Events:
     """Do what ``request`` asks.
 
-    The last event is the task's ``done``. Closing the generator, or ``services.stopped`` telling True, stops it:
-    what is done is kept either way, and in the second case the last event is still given, with the reason
+    The last event is the task's ``done``. Closing the generator, or ``services.stopped`` telling True, stops
+    it: what is done is kept either way, and in the second case the last event is still given, with the reason
     ``cancelled``. On an error nothing of the result is stored.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Plain text as segments to translate: paragraphs, list items, and what between and in them must not change."""
+"""Plain text as segments to translate: paragraphs, list items, and what in between must not change."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ _PROTECTED = re.compile(
     r"|<[/\w][^<>\n]{0,200}>"
 )
 _MARK = re.compile(r"\[\[\s*(\d+)\s*\]\]")
+_LOOSE_MARK = re.compile(r"\[{1,2}\s*(\d+)\s*\]{1,2}")
 _NUMBER = re.compile(r"\d+(?:[.,'’\u00a0\u202f ]\d{3})*(?:[.,]\d+)?|\d+")
 
 
@@ -120,15 +121,27 @@ class Protected:
     parts: tuple[str, ...]
 
     def restore(self, translated: str) -> str:
-        """Put the parts back where their marks stand."""
-        return _MARK.sub(lambda match: self._part(int(match.group(1)), match.group()), translated)
+        """Put the parts back where their marks stand; one whose mark was lost comes at the end."""
+        if not self.parts:
+            return translated
+        placed: set[int] = set()
 
-    def _part(self, number: int, mark: str) -> str:
-        return self.parts[number - 1] if 1 <= number <= len(self.parts) else mark
+        def part(match: re.Match[str]) -> str:
+            number = int(match.group(1))
+            if not 1 <= number <= len(self.parts):
+                return match.group()
+            placed.add(number)
+            return self.parts[number - 1]
+
+        restored = _LOOSE_MARK.sub(part, translated)
+        lost = [text for number, text in enumerate(self.parts, 1) if number not in placed]
+        return " ".join([restored, *lost])
 
     def marks_kept(self, translated: str) -> bool:
         """Tell whether every mark stands in ``translated`` exactly once."""
-        found = sorted(int(number) for number in _MARK.findall(translated))
+        if not self.parts:
+            return True
+        found = sorted(int(number) for number in _LOOSE_MARK.findall(translated))
         return found == list(range(1, len(self.parts) + 1))
 
 

@@ -12,7 +12,7 @@ from desktop_slm.tasks.checking import overlap, same
 from desktop_slm.tasks.events import Sentence
 from desktop_slm.tasks.outline import DocumentSection
 
-_GOOD_TERMS = range(5, 31)
+_GOOD_TERMS = range(7, 31)
 _NEW_SECTION = 0.25
 _NUMBER = 0.1
 _BAD_LENGTH = 0.4

@@ -327,8 +327,9 @@ class DocumentSummary:
         read: list[int] = []
         skipped: list[Skipped] = []
         for page in pages:
-            if page.number in reached:
-                read.append(page.number)
+            listed_only = bool(page.blocks) and page.number not in readable and not page.is_image
+            if page.number in reached or (listed_only and self.finished and first <= page.number <= last):
+                read.append(page.number)  # a table of contents is read, and has nothing to note
             elif not first <= page.number <= last:
                 skipped.append(Skipped(page.number, "not asked for"))
             elif page.is_image:

@@ -30,6 +30,8 @@ _LETTERS_TO_DETECT = 40
 _DENSE = frozenset({"zh", "ja", "ko", "th"})
 _DENSE_FACTOR = 3.0
 
+_COPY = 0.8  # of the words
+
 Fault = str
 
 
@@ -231,7 +233,7 @@ class TranslateTask:
     def _language_faults(self, source: str, result: str) -> list[Fault]:
         if self._source == self.request.target:
             return []
-        if result.casefold() == source.casefold() and sum(c.isalpha() for c in source) >= _SHORT:
+        if sum(c.isalpha() for c in source) >= _SHORT and _nearly_same(source, result):
             return ["it was not translated"]
         if sum(c.isalpha() for c in result) < _LETTERS_TO_DETECT:
             return []
@@ -260,3 +262,11 @@ class TranslateTask:
             seconds=self.meter.seconds,
             usage=self.meter.usage,
         )
+
+
+def _nearly_same(source: str, result: str) -> bool:
+    """Tell whether a translation is the source again."""
+    if source.casefold() == result.casefold():
+        return True
+    words, found = source.casefold().split(), set(result.casefold().split())
+    return len(words) > 3 and sum(word in found for word in words) >= _COPY * len(words)
