@@ -183,6 +183,13 @@ class SentenceView(QWidget):
         if self._pills:
             self._on_place_chosen(self._pills[min(index, len(self._pills) - 1)])
 
+    def chain_after(self, before: QWidget) -> QWidget:
+        """Put this sentence and its pills behind ``before`` in the tab order; return the last of them."""
+        for widget in (self, *self._pills):
+            QWidget.setTabOrder(before, widget)
+            before = widget
+        return before
+
     def set_selected(self, selected: bool, place: Place | None = None) -> None:
         """Mark this sentence, and the pill of ``place``, as the one shown."""
         self._selected = selected

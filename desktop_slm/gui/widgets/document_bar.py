@@ -80,6 +80,11 @@ class DocumentBar(QFrame):
         layout.addWidget(self.pages_button)
         self._show_choices()
 
+    def tab_order(self) -> list[QWidget]:
+        """Return what comes one after the other with Tab."""
+        making: list[QWidget] = [self.back_button, self.length_button, self.style_button]
+        return [*making, self.ask_button, self.translate_button, self.export_button, self.pages_button]
+
     def chips(self) -> list[str]:
         """Return what the chips say."""
         items = (self._chip_row.itemAt(index) for index in range(self._chip_row.count()))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import time
 from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import (
@@ -21,6 +19,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from desktop_slm.documents.language import LANGUAGES
 from desktop_slm.gui import theme
+from desktop_slm.gui.items import date_in_words
 from desktop_slm.gui.widgets.plain_label import one_line
 from desktop_slm.store.records import DocumentRecord
 
@@ -33,24 +32,6 @@ _Index = QModelIndex | QPersistentModelIndex
 def language_name(code: str) -> str:
     """Return the English name of a language code, the code itself when unknown."""
     return LANGUAGES.get(code, code)
-
-
-def day_text(seconds: float, now: float | None = None) -> str:
-    """Return ``today``, ``yesterday``, ``3 Nov`` or ``3 Nov 2024`` for a time since the epoch."""
-    if seconds <= 0:
-        return ""
-    day, today = time.localtime(seconds), time.localtime(time.time() if now is None else now)
-    apart = _day_number(today) - _day_number(day)
-    if apart == 0:
-        return "today"
-    if apart == 1:
-        return "yesterday"
-    text = f"{time.strftime('%b', day)} {day.tm_mday}"
-    return text if day.tm_year == today.tm_year else f"{text}, {day.tm_year}"
-
-
-def _day_number(moment: time.struct_time) -> int:
-    return datetime.date(moment.tm_year, moment.tm_mon, moment.tm_mday).toordinal()
 
 
 def facts(record: DocumentRecord) -> str:
@@ -105,7 +86,7 @@ class DocumentFilter(QSortFilterProxyModel):
     def set_text(self, text: str) -> None:
         """Filter anew."""
         self._words = tuple(text.casefold().split())
-        self.invalidateFilter()
+        self.invalidate()
 
     def filterAcceptsRow(self, source_row: int, source_parent: _Index) -> bool:
         """Tell whether name and title hold all words."""
@@ -183,7 +164,7 @@ class DocumentDelegate(QStyledItemDelegate):
         date_width = 96
         box = QRect(rect.right() - date_width, rect.top(), date_width, rect.height())
         painter.drawText(
-            box, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight), day_text(record.added)
+            box, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight), date_in_words(record.added)
         )
         if not summarized:
             return box.left()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
@@ -76,6 +78,7 @@ class DocumentView(QWidget):
         self.summary.place_chosen.connect(self._on_summary_place_chosen)
         self.answers.place_chosen.connect(self._on_answers_place_chosen)
         self.splitter.splitterMoved.connect(self._on_splitter_moved)
+        self._chain_tabs()
 
     def show_file(self, name: str) -> None:
         """Show a file that is being read."""
@@ -104,6 +107,22 @@ class DocumentView(QWidget):
         self.bar.pages_button.setChecked(True)
         self.pages.show_passage(place.page, place.quotes)
         self.place_shown.emit()
+
+    def _chain_tabs(self) -> None:
+        """Let Tab go from the bar down the left half, then through the right one."""
+        order = [*self.bar.tab_order(), self.tabs, self.job.stop_button]
+        for part in (
+            self.note,
+            self.error,
+            self.password,
+            self.warning,
+            self.summary,
+            self.answers,
+            self.pages,
+        ):
+            order += part.tab_order()
+        for before, after in itertools.pairwise(order):
+            QWidget.setTabOrder(before, after)
 
     def _forget(self, unit: str) -> None:
         self.document = None

@@ -175,7 +175,7 @@ class DropOverlay(QWidget):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """The drag has reached the overlay itself."""
-        self._leaving.stop()
+        self._stay()
         self._take(event)
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
@@ -197,16 +197,23 @@ class DropOverlay(QWidget):
             self.files_dropped.emit(paths, action)
 
     def _open(self, event: QDragEnterEvent, window: QWidget) -> None:
-        self._leaving.stop()
+        self._stay()
         self._paths = local_files(event.mimeData())
         self._say()
         self.setGeometry(window.rect())
-        self._highlight(event.position().toPoint())
         self._take(event)
         self.raise_()
         if not self.isVisible():
             self.show()
             self._run_fade(0.0, 1.0)
+        self._grid.activate()  # the targets lie where they are seen before one is highlighted
+        self._highlight(event.position().toPoint())
+
+    def _stay(self) -> None:
+        """Break off leaving."""
+        self._leaving.stop()
+        self._fade.stop()
+        self._effect.setEnabled(False)
 
     def _take(self, event: QDropEvent) -> None:
         """Copy files; refuse the rest with the pointer, but stay to hear when it leaves."""

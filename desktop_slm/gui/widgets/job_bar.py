@@ -6,20 +6,11 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from desktop_slm.gui import theme
+from desktop_slm.gui.items import time_left_in_words
 from desktop_slm.gui.widgets.plain_label import PlainLabel, one_line
 from desktop_slm.tasks.events import Progress
 
 _STEPS = 1000
-
-
-def time_left(seconds: float) -> str:
-    """Return ``40 s left``, ``4 min left``, ``1 h 10 min left``; empty without an estimate."""
-    if seconds < 0:
-        return ""
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s left"
-    minutes = round(seconds / 60)
-    return f"{minutes} min left" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min left"
 
 
 class JobBar(QWidget):
@@ -87,7 +78,7 @@ class JobBar(QWidget):
         stage = one_line(progress.stage, 60)
         said = stage[:1].upper() + stage[1:] if stage else self._text
         self._label.setText(f"{said} · {share:.0%}".replace("%", " %") if progress.total > 0 else said)
-        self._left.setText(time_left(progress.left_s))
+        self._left.setText(time_left_in_words(progress.left_s) if progress.left_s >= 0 else "")
 
     def finish(self) -> None:
         """Hide the line."""

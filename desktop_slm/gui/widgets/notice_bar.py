@@ -65,6 +65,10 @@ class NoticeBar(QFrame):
         """The other way out."""
         return self._second
 
+    def tab_order(self) -> list[QWidget]:
+        """Return what comes one after the other with Tab."""
+        return [self._first, self._second]
+
     def text(self) -> str:
         """Return what it says."""
         return " ".join(part for part in (self._title.text(), self._message.text()) if part)

@@ -25,7 +25,8 @@ def to_qimage(image: PageImage) -> QImage:
     if not sound:
         return QImage()
     view = QImage(image.pixels, image.width, image.height, image.stride, QImage.Format.Format_RGB32)
-    return view.copy()  # the bytes may go
+    # Own pixels, as the bytes may go; opaque ones, as multiplying heeds the byte that RGB32 leaves unused.
+    return view.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
 
 
 class PageCanvas(QWidget):

@@ -86,6 +86,19 @@ class PageView(QFrame):
         """Whether text is on screen instead of the page image."""
         return self._stack.currentIndex() == 1
 
+    def tab_order(self) -> list[QWidget]:
+        """Return what comes one after the other with Tab."""
+        turning: list[QWidget] = [self._previous, self._field, self._next]
+        return [
+            *turning,
+            self._zoom_out,
+            self._fit,
+            self._zoom_in,
+            self._text_button,
+            self._scroll,
+            self._text,
+        ]
+
     def show_nothing(self) -> None:
         """Forget the document."""
         self._document, self._number, self._quotes = None, 0, ()
@@ -225,7 +238,8 @@ class PageView(QFrame):
         return not drawable or self._text_button.isChecked()
 
     def _sheet_width(self) -> int:
-        fit = min(MAX_FIT_PX, self._scroll.viewport().width() - 2 * MARGIN_PX)
+        bar = self._scroll.verticalScrollBar().sizeHint().width()  # there or not: the sheet shall not jump
+        fit = min(MAX_FIT_PX, self._scroll.width() - bar - 2 * MARGIN_PX)
         return max(160, round(fit * self._zoom))
 
     def _place_canvas(self) -> None:

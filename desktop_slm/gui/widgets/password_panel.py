@@ -34,7 +34,7 @@ class PasswordPanel(QFrame):
         self._open = QPushButton("Open")
         theme.set_kind(self._open, "primary")
         self._open.clicked.connect(self._on_open_clicked)
-        skip = QPushButton("Skip this file")
+        self._skip = skip = QPushButton("Skip this file")
         theme.set_kind(skip, "outlined")
         skip.clicked.connect(self._on_skip_clicked)
         row = QHBoxLayout()
@@ -64,6 +64,10 @@ class PasswordPanel(QFrame):
     def says_wrong(self) -> bool:
         """Whether the last password did not open the document."""
         return self._wrong.isVisibleTo(self)
+
+    def tab_order(self) -> list[QWidget]:
+        """Return what comes one after the other with Tab."""
+        return [self._field, self._open, self._skip]
 
     def ask(self, name: str, wrong: bool = False) -> None:
         """Ask, and say when the last password was wrong."""

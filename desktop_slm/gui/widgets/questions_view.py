@@ -32,8 +32,10 @@ class QuestionCard(QWidget):
 
     place_chosen = Signal(object, object)
 
-    def __init__(self, question: str, unit: str, parent: QWidget | None = None) -> None:
+    def __init__(self, question: str, unit: str, before: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._before = before
+        self._last = before
         self.question = question
         self._unit = unit
         self._views: list[SentenceView] = []
@@ -72,6 +74,7 @@ class QuestionCard(QWidget):
         view.place_chosen.connect(self.place_chosen)
         self._views.append(view)
         self._layout.addWidget(view)
+        self._last = view.chain_after(self._last)
 
     def show_done(self, done: AnswerDone) -> None:
         """Show the finished answer; when there is none, say so and show where it was looked for."""
@@ -99,6 +102,7 @@ class QuestionCard(QWidget):
             view.hide()
             view.deleteLater()
         self._views.clear()
+        self._last = self._before
 
 
 class QuestionsView(QWidget):
@@ -157,6 +161,10 @@ class QuestionsView(QWidget):
         widgets = (item.widget() for item in items if item is not None)
         return tuple(widget for widget in widgets if isinstance(widget, QuestionCard))
 
+    def tab_order(self) -> list[QWidget]:
+        """Return what comes one after the other with Tab; answers go behind the last by themselves."""
+        return [self._field, self._ask, self._everything, self._hint]
+
     def clear(self, unit: str = "page") -> None:
         """Forget all questions; pages are called ``unit`` from now on."""
         self._unit = unit
@@ -171,7 +179,7 @@ class QuestionsView(QWidget):
 
     def add_question(self, question: str, *, waiting: bool = False) -> None:
         """Put a new question on top; the oldest open one is the next to be answered."""
-        card = QuestionCard(question, self._unit)
+        card = QuestionCard(question, self._unit, self._hint)
         card.place_chosen.connect(self._on_place_chosen)
         card.show_draft(WAITING if waiting else LOOKING)
         self._list.insertWidget(0, card)
@@ -221,6 +229,7 @@ class QuestionsView(QWidget):
         outer.setContentsMargins(0, 8, 0, 24)
         self._hint = PlainLabel("Answers come with the pages they stand on.", wrap=True)
         theme.set_kind(self._hint, "muted")
+        self._hint.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # without one it could not be in the tab order
         outer.addWidget(self._hint)
         self._list = QVBoxLayout()
         self._list.setSpacing(4)

@@ -122,8 +122,10 @@ class QueueView(QFrame):
         """Append a file that waits."""
         row = QueueRow(number, name)
         row.pressed.connect(self.row_pressed)
+        last = self.rows[-1].button if self._rows else self._clear
         self._rows[number] = row
         self._list.addWidget(row)
+        QWidget.setTabOrder(last, row.button)
         self._refresh()
         self.show()
 

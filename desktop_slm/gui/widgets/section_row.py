@@ -95,10 +95,12 @@ class SectionRow(QWidget):
         layout = QVBoxLayout(notes)
         layout.setContentsMargins(8, 0, 0, 8)
         layout.setSpacing(2)
+        last: QWidget = self.button
         for note in self._section.notes:
             view = SentenceView(note, unit=self._unit, lead="•", parent=notes)
             view.place_chosen.connect(self._on_note_place_chosen)
             layout.addWidget(view)
+            last = view.chain_after(last)
         return notes
 
     @Slot(object, object)

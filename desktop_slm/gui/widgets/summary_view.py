@@ -48,6 +48,7 @@ class SummaryView(QScrollArea):
         self._shown: SentenceView | None = None
         self._views: list[SentenceView] = []
         self._draft_text = ""
+        self._last: QWidget = self
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -75,6 +76,8 @@ class SummaryView(QScrollArea):
         self._layout.addLayout(self._keys)
         self._layout.addStretch(1)
         self.setWidget(self._content)
+        for anchor in (self._draft, self._outline_title, self._key_title):
+            anchor.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # without one it could not be in the tab order
         self.clear()
 
     # what is shown
@@ -99,6 +102,10 @@ class SummaryView(QScrollArea):
         """The button that asks for a summary."""
         return self._invite_button
 
+    def tab_order(self) -> list[QWidget]:
+        """Return what comes one after the other with Tab; sentences go behind their headings."""
+        return [self._invite_button, self._draft, self._outline_title, self._key_title]
+
     def clear(self, unit: str = "page") -> None:
         """Forget everything; pages are called ``unit`` from now on."""
         self._unit = unit
@@ -116,6 +123,7 @@ class SummaryView(QScrollArea):
         _empty(self._outline)
         self._outline_title.hide()
         self._views.clear()
+        self._last = self._draft
         self._shown = None
         self._section = ""
         self.clear_draft()
@@ -140,12 +148,14 @@ class SummaryView(QScrollArea):
         self.clear_draft()
         view = SentenceView(sentence, unit=self._unit, lead="•" if self._style == "bullets" else "")
         view.place_chosen.connect(self._on_place_chosen)
-        before = self._outline_title_top()
+        before = self._end_of_summary()
         if section and section != self._section:
             self._section = section
             self._sentences.addWidget(_heading(one_line(section)))
         self._sentences.addWidget(view)
+        view.show()  # now: the layout leaves out what the event loop has yet to show
         self._views.append(view)
+        self._last = view.chain_after(self._last)
         self._hold_still(before)
         return view
 
@@ -164,11 +174,13 @@ class SummaryView(QScrollArea):
     def show_key_sentences(self, sentences: Sequence[KeySentence]) -> None:
         """Show the document's own sentences that carry it."""
         _empty(self._keys)
+        last: QWidget = self._key_title
         for key in sentences:
             cited = Cited(page=key.page, quote=key.text)
             view = SentenceView(Sentence(text=key.text, citations=(cited,)), unit=self._unit, quote=True)
             view.place_chosen.connect(self._on_place_chosen)
             self._keys.addWidget(view)
+            last = view.chain_after(last)
         self._key_title.setVisible(bool(sentences))
 
     def show_summary(self, done: SummaryDone) -> None:
@@ -179,6 +191,7 @@ class SummaryView(QScrollArea):
             chosen = self._shown.sentence if self._shown is not None else None
             _empty(self._sentences)
             self._views.clear()
+            self._last = self._draft
             self._shown, self._section = None, ""
             for sentence in done.sentences:
                 view = self.add_sentence(sentence)
@@ -192,11 +205,14 @@ class SummaryView(QScrollArea):
     def show_outline(self, sections: Sequence[Section]) -> None:
         """Show the sections with their pages."""
         _empty(self._outline)
+        last: QWidget = self._outline_title
         for section in sections:
             row = SectionRow(section, self._unit)
             row.page_chosen.connect(self._on_section_page_chosen)
             row.place_chosen.connect(self._on_place_chosen)
             self._outline.addWidget(row)
+            QWidget.setTabOrder(last, row.button)
+            last = row.button
         self._outline_title.setVisible(bool(sections))
 
     def plain_text(self) -> str:
@@ -234,18 +250,25 @@ class SummaryView(QScrollArea):
 
     # keeping still
 
-    def _outline_title_top(self) -> int:
-        """Where the summary ends, in pixels of the content."""
-        return self._key_title.y()
+    def _end_of_summary(self) -> int:
+        """Return where the part below the summary begins when that is being read, else -1."""
+        if not self._key_title.isVisible() or self.verticalScrollBar().value() == 0:
+            return -1
+        self._lay_out_now()
+        top = self._key_title.y()
+        return top if self.verticalScrollBar().value() > top - self.viewport().height() // 2 else -1
 
     def _hold_still(self, before: int) -> None:
-        """When something below the summary is being read, scroll by what was inserted above it."""
-        bar = self.verticalScrollBar()
-        if bar.value() <= before or not self._key_title.isVisible():
-            return
+        """Scroll by what was inserted above the part that is being read."""
+        if before >= 0:
+            self._lay_out_now()
+            bar = self.verticalScrollBar()
+            bar.setValue(bar.value() + self._key_title.y() - before)
+
+    def _lay_out_now(self) -> None:
+        width = self.viewport().width()
+        self._content.resize(width, max(self.viewport().height(), self._layout.totalHeightForWidth(width)))
         self._layout.activate()
-        self._content.adjustSize()
-        bar.setValue(bar.value() + self._key_title.y() - before)
 
     # choices
 
