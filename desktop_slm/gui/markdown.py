@@ -115,7 +115,9 @@ def is_allowed_link(address: str) -> bool:
         return False
     if parts.scheme.lower() not in ALLOWED_SCHEMES:
         return False
-    return bool(parts.path) if parts.scheme.lower() == "mailto" else bool(parts.hostname)
+    if parts.scheme.lower() == "mailto":
+        return bool(parts.path)
+    return bool(parts.hostname) and "%" not in str(parts.hostname)
 
 
 def is_tangled(text: str) -> bool:
