@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtGui import QFocusEvent, QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
 from desktop_slm.errors import DesktopSlmError
@@ -113,7 +113,10 @@ class ChatPage(QWidget):
         self._connect()
         self._add_shortcuts()
         self._show_title()
-        self.setFocusProxy(self.composer.text)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Pass the focus on to the composer (a focus proxy would cut the Tab chain short)."""
+        self.composer.text.setFocus(event.reason())
 
     # What the window tells
 
