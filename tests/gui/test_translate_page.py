@@ -27,6 +27,8 @@ from desktop_slm.tasks.requests import FileSource, ReadDocument, Translate
 LEFT = Qt.MouseButton.LeftButton
 CTRL = Qt.KeyboardModifier.ControlModifier
 
+pytestmark = pytest.mark.qt_log_ignore("plugin does not support", extend=True)  # pop-ups, offscreen
+
 
 class Window:
     """Stands for the main window: keeps what the page wishes for."""

@@ -81,6 +81,9 @@ class LanguageList(QFrame):
             if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
                 self._choose(self.list.currentItem())
                 return True
+            if event.key() == Qt.Key.Key_Escape:
+                self.hide()
+                return True
         return super().eventFilter(watched, event)
 
     def _move(self, step: int) -> None:
