@@ -212,8 +212,9 @@ class DropOverlay(QWidget):
     def _stay(self) -> None:
         """Break off leaving."""
         self._leaving.stop()
-        self._fade.stop()
-        self._effect.setEnabled(False)
+        if self._fade.state() == QPropertyAnimation.State.Running and not self._fade.endValue():
+            self._fade.stop()
+            self._effect.setEnabled(False)
 
     def _take(self, event: QDropEvent) -> None:
         """Copy files; refuse the rest with the pointer, but stay to hear when it leaves."""
