@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -197,8 +197,11 @@ class LibraryView(QWidget):
         layout.setSpacing(0)
         layout.addWidget(self._make_bar())
         layout.addWidget(self._make_column(), 1)
-        self.setFocusProxy(self.list)
         self.show_records([], ())
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Pass the focus on to the list (a focus proxy would cut the Tab chain short)."""
+        self.list.setFocus(event.reason())
 
     @property
     def search(self) -> QLineEdit:
