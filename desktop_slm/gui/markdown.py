@@ -8,6 +8,7 @@ answer changes only its last few leaves; nothing is ever handed to an HTML parse
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -625,6 +626,8 @@ def _images_as_text(state: StateCore) -> None:
 
 
 def _parser() -> MarkdownIt:
+    """Return a parser that says nothing about the text, not even to a debug log."""
+    logging.getLogger("markdown_it").setLevel(logging.CRITICAL)
     markdown = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_NESTING})
     markdown.enable(["table", "strikethrough"]).use(gfm_autolink_plugin)
     markdown.validateLink = is_allowed_link  # type: ignore[assignment,method-assign]

@@ -19,6 +19,7 @@ from PySide6.QtGui import (
     QKeySequence,
     QPainter,
     QPaintEvent,
+    QTextCursor,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QFrame, QPushButton, QTextBrowser, QWidget
@@ -73,6 +74,7 @@ class AnswerView(QTextBrowser):
         self.viewport().setAutoFillBackground(False)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
         self.setLineWrapMode(QTextBrowser.LineWrapMode.FixedPixelWidth)
+        self.setLineWrapColumnOrWidth(theme.READING_WIDTH_PX)
         self.setAccessibleName("Answer")
         self.anchorClicked.connect(self._on_anchor_clicked)
         self._writer = LeafWriter(self.document(), muted=muted)
@@ -136,6 +138,8 @@ class AnswerView(QTextBrowser):
     def advance(self, budget_s: float = BUDGET_S) -> bool:
         """Bring in text until nothing is pending or the time is up; tell whether the view changed."""
         deadline = time.perf_counter() + budget_s
+        selected = self.textCursor()
+        anchor, position = selected.anchor(), selected.position()
         changed = False
         while self._stream.pending and time.perf_counter() < deadline:
             finished = self._stream.advance()
@@ -143,6 +147,8 @@ class AnswerView(QTextBrowser):
         changed = self._writer.update((), self._stream.tail(growing=self._growing)) or changed
         if changed:
             self.version += 1
+            if anchor != position:
+                self._select(anchor, position)
         return changed
 
     def advance_all(self) -> None:
@@ -239,6 +245,14 @@ class AnswerView(QTextBrowser):
         button.setAccessibleName("Copy the code")
         button.clicked.connect(self._on_copy_clicked)
         return button
+
+    def _select(self, anchor: int, position: int) -> None:
+        """Select what was selected before text came in behind it."""
+        last = self.document().characterCount() - 1
+        cursor = self.textCursor()
+        cursor.setPosition(min(anchor, last))
+        cursor.setPosition(min(position, last), QTextCursor.MoveMode.KeepAnchor)
+        self.setTextCursor(cursor)
 
     def _selected_text(self) -> str:
         cursor = self.textCursor()

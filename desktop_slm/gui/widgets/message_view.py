@@ -87,6 +87,10 @@ class MessageView(QWidget):
         """Bring in some text; tell whether the height may have changed."""
         return self.body.advance()
 
+    def prepare(self, width_px: int) -> None:
+        """Set the width before the first text comes in, so that it is laid out once."""
+        self.body.fit(width_px)
+
     def arrange(self, width_px: int) -> int:
         """Lay out everything for a width and return the height."""
         raise NotImplementedError
@@ -173,8 +177,10 @@ class UserMessage(MessageView):
         if self._editor is not None:
             self._editor.setGeometry(0, y, width_px, self._editor.height_px)
             return y + self._editor.height_px
-        if self._fitted[:2] != (width_px, self.body.version):
-            room = max(80, int(width_px * 0.8)) - 2 * BUBBLE_SIDE_PX
+        room = max(80, int(width_px * 0.8)) - 2 * BUBBLE_SIDE_PX
+        if self.body.pending:
+            self._fitted = (width_px, -1, room)  # all of the room until everything is there
+        elif self._fitted[:2] != (width_px, self.body.version):
             self.body.fit(room)
             ideal = min(room, int(self.body.document().idealWidth()) + 2)
             self._fitted = (width_px, self.body.version, ideal)
@@ -193,6 +199,10 @@ class UserMessage(MessageView):
             self.actions_row.setGeometry(width_px - hint_px, y + 2, hint_px, ROW_HEIGHT_PX)
             y += ROW_HEIGHT_PX + 2
         return y
+
+    def prepare(self, width_px: int) -> None:
+        """Leave the margin at the left."""
+        self.body.fit(max(80, int(width_px * 0.8)) - 2 * BUBBLE_SIDE_PX)
 
     def start_editing(self) -> None:
         """Put an editor in the place of the bubble."""

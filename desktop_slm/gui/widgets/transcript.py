@@ -120,6 +120,7 @@ class Transcript(QAbstractScrollArea):
         if live:
             row.view = AssistantMessage(record, self.viewport(), live=True)
             self._connect(row.view)
+            row.view.prepare(self._width_px)
             self._repaint.start()
         self._mark_last()
         self._place()
@@ -330,6 +331,7 @@ class Transcript(QAbstractScrollArea):
                 if row.error is not None:
                     row.view.show_error(row.error)
             self._connect(row.view)
+            row.view.prepare(self._width_px)
             row.view.advance()
             if row.view.pending:
                 self._fill.start()
