@@ -144,7 +144,7 @@ class SentenceView(QWidget):
         self._lead = lead
         self._quote = quote or sentence.quoted
         self._note = _note_of(sentence, labelled=not quote)
-        self._text, self._bold = _without_marks(several_lines(sentence.text).replace("\n", " ").strip())
+        self._text, self._bold = _without_marks(" ".join(several_lines(sentence.text).split()))
         self._selected = False
         self._layout = QTextLayout()
         self._laid_out_width = -1

@@ -91,7 +91,7 @@ class QuestionCard(QWidget):
         self._nearest.setVisible(bool(done.passages))
         for passage in done.passages[:PASSAGES_SHOWN]:
             cited = Cited(page=passage.page, quote=passage.text, document=passage.document)
-            words = passage.text
+            words = " ".join(passage.text.split())
             if len(words) > PASSAGE_LETTERS:
                 words = words[: PASSAGE_LETTERS - 1].rstrip() + "…"
             self.add_sentence(Sentence(text=words, citations=(cited,)), quote=True)
