@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import metadata
 
+from PySide6.QtCore import Slot
 from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
@@ -71,6 +72,7 @@ class LicencesDialog(QDialog):
         layout.addWidget(splitter, 1)
         self._list.setCurrentRow(0)
 
+    @Slot(int)
     def _on_row_changed(self, row: int) -> None:
         self._text.setPlainText(licence_of(list(self._parts)[row]))
 

@@ -51,7 +51,7 @@ class ChatDesk(Desk):
 
     def refresh(self) -> None:
         """List the conversations anew."""
-        run_call(self._list, self._on_conversations)
+        run_call(self._list, self._on_conversations, self._on_error)
 
     def open_new(self) -> None:
         """Put a new conversation with its draft on screen."""

@@ -36,6 +36,7 @@ class Desk(QObject):
         super().__init__(parent)
         self._app = app
         self._job: Job | None = None
+        self._closed = False
         self.activity = ""
         self.fraction = -1.0
         self.left_s = -1.0
@@ -65,7 +66,8 @@ class Desk(QObject):
             self._say("Stopping")
 
     def close(self, timeout_s: float = 4.0) -> None:
-        """Stop, and wait until the worker thread has let go."""
+        """Stop, wait until the worker thread has let go, and tell the page nothing more."""
+        self._closed = True
         if (job := self._job) is not None:
             job.stop()
             job.wait(timeout_s)
@@ -89,7 +91,7 @@ class Desk(QObject):
 
     @Slot(object)
     def _on_job_yielded(self, event: ev.TaskEvent) -> None:
-        if self.sender() is not self._job:
+        if self._closed or self.sender() is not self._job:
             return
         if isinstance(event, ev.Progress) and event.total > 0:
             self._say(self.activity, event.done / event.total, event.left_s)
@@ -97,13 +99,13 @@ class Desk(QObject):
 
     @Slot(object)
     def _on_job_failed(self, error: DesktopSlmError) -> None:
-        if self.sender() is self._job:
+        if not self._closed and self.sender() is self._job:
             self._fail(error)
 
     @Slot()
     def _on_job_finished(self) -> None:
         job = self.sender()
-        if job is self._job:
+        if job is self._job and not self._closed:
             self._job = None
             self._say("")
             self._finish()

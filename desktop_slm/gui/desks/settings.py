@@ -42,6 +42,7 @@ class SettingsDesk(QObject):
         super().__init__(parent)
         self._app = app
         self.page = page
+        self._report: dict[str, Any] = {}
         page.setting_changed.connect(self._on_page_setting_changed)
         page.section_shown.connect(self._on_page_section_shown)
         page.passphrase_requested.connect(self._on_page_passphrase_requested)
@@ -74,20 +75,23 @@ class SettingsDesk(QObject):
             path=status.path,
             size=bytes_in_words(status.bytes) if status.bytes else "",
             cipher=f"SQLCipher {status.cipher_version}, 256-bit AES" if status.cipher_version else "",
-            keychain="",
+            keychain=_keychain_in_words(self._report.get("keyring")),
             saving=saving,
         )
 
     def _facts(self) -> Facts:
-        report = self._app.doctor()
+        if not self._report:  # examining starts processes and asks the keychain: once is enough
+            self._report = self._app.doctor()
+        report = self._report
         hardware = self._app.hardware()
+        cipher = _words(report.get("vault"), "cipher_version")
         facts = {
             "version": desktop_slm.__version__,
             "engine": hardware.engine_version,
             "device": f"{hardware.device}, {hardware.threads} threads ({hardware.reason})",
             "cpu": f"{hardware.cpu_name} ({', '.join(hardware.cpu_features)})",
             "python": f"{platform.python_version()}, {PySide6.__version__}",
-            "database": _words(report.get("versions"), "sqlcipher", "cipher") or "SQLCipher",
+            "database": f"SQLCipher {cipher}" if cipher else "",
             "sandbox_model": _words(report.get("sandbox"), "inference"),
             "sandbox_reader": _words(report.get("sandbox"), "reader"),
             "network": _words(report.get("network"), "policy"),
@@ -116,6 +120,7 @@ class SettingsDesk(QObject):
     @Slot(object)
     def _on_facts(self, found: Facts) -> None:
         self.page.show_facts(*found)
+        run_call(self._vault_facts, self.page.show_vault, self._on_trouble)
 
     @Slot(object)
     def _on_passphrase_set(self, made: bool) -> None:
@@ -156,6 +161,18 @@ class SettingsDesk(QObject):
     @Slot()
     def _on_page_keychain_requested(self) -> None:
         run_call(partial(self._app.create_vault, None), self._on_keychain_vault, self._on_trouble)
+
+
+def _keychain_in_words(report: object) -> str:
+    """Return which keychain there is, or why none can be used."""
+    if not isinstance(report, Mapping):
+        return ""
+    if not report.get("usable"):
+        return str(report.get("reason") or "")
+    from desktop_slm.store.keyring_wall import ALLOWED
+
+    backend = str(report.get("backend"))
+    return ALLOWED.get(backend, backend)
 
 
 def _words(report: object, *names: str) -> str:

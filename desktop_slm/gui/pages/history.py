@@ -262,7 +262,8 @@ class HistoryPage(QWidget):
         self._bar.set_chips([KIND_WORDS[item.kind], date_in_words(item.updated)])
         self._open.setEnabled(True)
         self._delete.setEnabled(True)
-        self._marks = sorted({text for text, hit in pieces(item.snippet) if hit}, key=len, reverse=True)
+        hits = {text for text, hit in pieces(item.snippet) if hit} or set(self._search.text().split())
+        self._marks = sorted(hits, key=len, reverse=True)
         self.preview_requested.emit(item.id, item.kind, tuple(self._marks))
 
     def _mark_hits(self) -> None:

@@ -101,6 +101,7 @@ class SettingsPage(QWidget):
         super().__init__(parent)
         theme.set_kind(self, "page")
         self._settings = Settings()
+        self._vault: VaultFacts | None = None
         self._list = QListWidget(self)
         for title in SECTIONS:
             item = QListWidgetItem(title, self._list)
@@ -352,8 +353,10 @@ class SettingsPage(QWidget):
         self._vault_path.setText(facts.path)
         self._vault_size.setText(facts.size or "nothing is kept yet")
         self._vault_cipher.setText(facts.cipher or "…")
-        self._panel.wipe()
-        self._panel.hide()
+        if facts != self._vault:  # something has been set: a half-typed passphrase is of no use any more
+            self._panel.wipe()
+            self._panel.hide()
+        self._vault = facts
 
     def show_passphrase_error(self, error: DesktopSlmError) -> None:
         """Say why the passphrase was not set."""

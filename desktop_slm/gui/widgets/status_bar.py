@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
@@ -53,6 +53,7 @@ class StatusBar(QFrame):
     def _lay_out(self) -> None:
         layout = self._layout = QHBoxLayout(self)
         layout.setContentsMargins(14, 0, 10, 0)
+        layout.setSizeConstraint(QHBoxLayout.SizeConstraint.SetNoConstraint)  # parts are shortened instead
         layout.setSpacing(18)
         for label in (self._model, self._device, self._memory):
             layout.addWidget(label)
@@ -106,6 +107,10 @@ class StatusBar(QFrame):
         self._saving.setAccessibleName(f"Offline, {state}: privacy settings")
         self._saving.setToolTip(_TOOLTIPS.get(state, ""))
         self._on_theme_changed()
+
+    def minimumSizeHint(self) -> QSize:
+        """Never hold the window wide."""
+        return QSize(320, 28)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Say as much as there is room for."""
