@@ -211,8 +211,6 @@ def test_history_asks_by_kind_and_opens_and_deletes(qtbot: QtBot) -> None:
     assert wanted.args[:2] == ["c2", "conversation"]
     with qtbot.waitSignal(page.open_requested):
         qtbot.keyClick(view, Qt.Key.Key_Return)
-    page.activateWindow()
-    view.setFocus()
     with qtbot.waitSignal(page.delete_requested) as deleted:
         qtbot.keyClick(view, Qt.Key.Key_Delete)
     assert deleted.args == ["c2", "conversation"]

@@ -8,6 +8,7 @@ from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QColor,
     QFont,
+    QKeyEvent,
     QKeySequence,
     QShortcut,
     QTextBlockFormat,
@@ -52,6 +53,19 @@ _MAX_MARKS = 500
 
 Paragraph = tuple[str, str]
 """(who or what, text) of a part of a preview."""
+
+
+class Rows(QListView):
+    """A list that tells when Delete is pressed in it."""
+
+    delete_pressed = Signal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Take Delete, leave the rest to the list."""
+        if event.key() == Qt.Key.Key_Delete:
+            self.delete_pressed.emit()
+        else:
+            super().keyPressEvent(event)
 
 
 class HistoryPage(QWidget):
@@ -99,8 +113,8 @@ class HistoryPage(QWidget):
 
     # Building
 
-    def _make_list(self) -> QListView:
-        view = QListView(self)
+    def _make_list(self) -> Rows:
+        view = Rows(self)
         view.setModel(self._model)
         view.setItemDelegate(HistoryRowDelegate(view))
         view.setUniformItemSizes(True)
@@ -187,9 +201,7 @@ class HistoryPage(QWidget):
         self._delete.clicked.connect(self._on_delete_clicked)
         find = QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self)
         find.activated.connect(self._on_find_activated)
-        remove = QShortcut(QKeySequence(Qt.Key.Key_Delete), self._list)
-        remove.setContext(Qt.ShortcutContext.WidgetShortcut)
-        remove.activated.connect(self._on_delete_clicked)
+        self._list.delete_pressed.connect(self._on_delete_clicked)
         theme.signals.changed.connect(self._on_theme_changed)
 
     # What the window tells
