@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from desktop_slm.documents.model import Block, Document, KeySentence
 from desktop_slm.documents.split import reading_blocks, sentences
@@ -19,6 +19,7 @@ _SHORTEST_WORDS, _LONGEST_WORDS = 7, 45
 _SHORTEST_WIDE, _LONGEST_WIDE = 12, 120  # characters, in scripts without spaces
 _POOL = 400  # candidates compared with one another
 _SIMILARITY_COST = 0.55
+_SECTION_COST = 0.85
 
 # Sentences that lean on what stands before them say little alone.
 _LEANING = re.compile(
@@ -26,10 +27,9 @@ _LEANING = re.compile(
     r"moreover|furthermore|also|but|and|or|so|then|yet|for example|for instance|in addition|as a result|see|"
     r"see also|note that|dies|diese|dieser|es|sie|er|aber|und|ces?|cette|il|elle|esto|este|esta|ello)\b"
 )
-_NO_SENTENCE = re.compile(
-    r"(?i)https?://|www\.|@\w+\.\w|©|all rights reserved|isbn|doi:"
-    r"|^\W*(?:figure|table|fig\.)\s*\d"
-)
+_NO_QUOTE = ("://", "www.", "©", "all rights reserved", "isbn", "doi:")
+_LABEL = re.compile(r"(?i)\W*(?:figure|table|fig\.)\s*\d")
+_ADDRESS = re.compile(r"@\w+\.\w")
 _LEADERS = re.compile(r"(?:\.\s?){4,}|…{2,}|_{5,}")  # dots from a title to its page number
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ENDS = (".", "!", "?", "。", "！", "？", "؟", "।", "۔", "።", "։", ".”", '."', ".)", "。」", "”", "»")
@@ -41,7 +41,9 @@ class _Candidate:
     page: int
     block: int
     place: int
-    weights: dict[str, float]
+    section: int  # place of its heading
+    heading: frozenset[str]  # terms of its heading
+    weights: dict[str, float] = field(default_factory=dict)
     score: float = 0.0
 
 
@@ -51,10 +53,10 @@ def key_sentences(document: Document, limit: int = 8) -> list[KeySentence]:
     Running lines, tables, contents, captions and fragments are never chosen.
     """
     blocks = reading_blocks(document)
-    candidates, heading_terms = _candidates(blocks)
+    candidates = _candidates(blocks)
     if not candidates:
         return []
-    _score(candidates, heading_terms, len(blocks))
+    _score(candidates, len(blocks))
     pool = sorted(candidates, key=lambda c: -c.score)[:_POOL]
     chosen = _varied(pool, limit)
     top = max(candidate.score for candidate in chosen)
@@ -66,39 +68,39 @@ def key_sentences(document: Document, limit: int = 8) -> list[KeySentence]:
     ]
 
 
-def _candidates(blocks: list[tuple[int, Block]]) -> tuple[list[_Candidate], dict[int, frozenset[str]]]:
-    """Return the sentences worth choosing, and the terms of the heading that each place stands under."""
+def _candidates(blocks: list[tuple[int, Block]]) -> list[_Candidate]:
+    """Return the sentences worth choosing, their terms weighed by rarity."""
     stemmer = Stemmer()
-    counted: list[tuple[str, int, int, int, Counter[str]]] = []
-    headings: dict[int, frozenset[str]] = {}
-    current: frozenset[str] = frozenset()
-    document_frequency: Counter[str] = Counter()
+    found: dict[str, tuple[_Candidate, Counter[str]]] = {}
+    frequency: Counter[str] = Counter()
+    section, heading = 0, frozenset[str]()
     for place, (page, block) in enumerate(blocks):
         if block.kind == "heading":
-            current = frozenset(stemmer.terms(block.text))
-        headings[place] = current
+            section, heading = place, frozenset(stemmer.terms(block.text))
         if block.kind not in ("paragraph", "list_item") or _LEADERS.search(block.text):
             continue
         for start, end in sentences(block.text):
             text = block.text[start:end]
             counts = Counter(stemmer.terms(text))
-            document_frequency.update(counts.keys())
+            frequency.update(counts.keys())
             if _is_worth(text):
-                counted.append((text, page, block.id, place, counts))
-    total = max(1, sum(1 for _ in counted))
-    idf = {term: math.log(1 + total / count) for term, count in document_frequency.items()}
-    found: dict[str, _Candidate] = {}
-    for text, page, block_id, place, counts in counted:
+                candidate = _Candidate(text, page, block.id, place, section, heading)
+                found.setdefault(text.casefold(), (candidate, counts))
+    total = max(1, len(found))
+    idf = {term: math.log(1 + total / count) for term, count in frequency.items()}
+    for candidate, counts in found.values():
         weights = {term: (1 + math.log(count)) * idf[term] for term, count in counts.items()}
         norm = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
-        scaled = {term: weight / norm for term, weight in weights.items()}
-        found.setdefault(text.casefold(), _Candidate(text, page, block_id, place, scaled))
-    return list(found.values()), headings
+        candidate.weights = {term: weight / norm for term, weight in weights.items()}
+    return [candidate for candidate, _ in found.values()]
 
 
 def _is_worth(text: str) -> bool:
     """Tell whether a sentence can stand alone as a quote."""
-    if not text.endswith(_ENDS) or text.endswith("...") or _NO_SENTENCE.search(text):
+    if not text.endswith(_ENDS) or text.endswith("...") or _LABEL.match(text) or _ADDRESS.search(text):
+        return False
+    lower = text.lower()
+    if any(part in lower for part in _NO_QUOTE):
         return False
     letters = sum(map(len, _LETTERS.findall(text)))
     if letters < 0.6 * (len(text) - text.count(" ")):
@@ -111,7 +113,7 @@ def _is_worth(text: str) -> bool:
     return _SHORTEST_WORDS <= count_words(text) <= _LONGEST_WORDS
 
 
-def _score(candidates: list[_Candidate], headings: dict[int, frozenset[str]], places: int) -> None:
+def _score(candidates: list[_Candidate], places: int) -> None:
     """Weigh each candidate: nearness to the center, its place, its heading, figures in it."""
     center: Counter[str] = Counter()
     for candidate in candidates:
@@ -126,34 +128,41 @@ def _score(candidates: list[_Candidate], headings: dict[int, frozenset[str]], pl
         if candidate.place not in firsts:
             firsts.add(candidate.place)
             bonus += 0.12  # first sentence of its paragraph
-        bonus += 0.15 * max(0.0, 1 - 12 * candidate.place / max(places, 12))  # near the beginning
-        heading = headings.get(candidate.place, frozenset())
-        if heading and heading & candidate.weights.keys():
+        bonus += 0.20 * max(0.0, 1 - 12 * candidate.place / max(places, 12))  # near the beginning
+        if candidate.heading & candidate.weights.keys():
             bonus += 0.12
         if re.search(r"\d", candidate.text):
             bonus += 0.10
         if _LEANING.match(candidate.text):
             bonus -= 0.30
-        words = count_words(candidate.text)
-        if words < 10:
-            bonus -= 0.10
+        bonus -= 0.30 * max(0.0, 1 - len(candidate.weights) / 12)  # short ones are near the center by little
         candidate.score = nearness * bonus
 
 
 def _varied(pool: list[_Candidate], limit: int) -> list[_Candidate]:
-    """Choose by score less the likeness to what is chosen already; at most two from one block."""
+    """Choose by score less the likeness to what is chosen already; at most two from one block.
+
+    A section counts for less with each sentence chosen from it, so that long documents are seen in full.
+    """
     chosen: list[_Candidate] = []
     likeness = [0.0] * len(pool)
     per_block: Counter[int] = Counter()
+    per_section: Counter[int] = Counter()
+
+    def worth(i: int) -> float:
+        repeated = _SECTION_COST ** per_section[pool[i].section]
+        return pool[i].score * (1 - _SIMILARITY_COST * likeness[i]) * repeated
+
     left = set(range(len(pool)))
     while left and len(chosen) < limit:
-        best = max(left, key=lambda i: (pool[i].score * (1 - _SIMILARITY_COST * likeness[i]), -pool[i].place))
+        best = max(left, key=lambda i: (worth(i), -pool[i].place))
         left.discard(best)
         if likeness[best] > 0.75 or per_block[pool[best].block] >= 2:
             continue
         winner = pool[best]
         chosen.append(winner)
         per_block[winner.block] += 1
+        per_section[winner.section] += 1
         for i in left:
             likeness[i] = max(likeness[i], _cosine(winner.weights, pool[i].weights))
     return chosen

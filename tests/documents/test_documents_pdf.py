@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
-from make_documents import PROSE, arabic_font, both, chinese_font, lines, pdf, report, scan, two_columns
+from make_documents import (
+    PROSE,
+    arabic_font,
+    both,
+    chinese_font,
+    lines,
+    pdf,
+    report,
+    scan,
+    sentence,
+    two_columns,
+)
 
 from desktop_slm.documents.model import Block, Document
 from desktop_slm.documents.reader_main import read
@@ -273,3 +286,32 @@ def test_a_huge_page_is_drawn_smaller() -> None:
     _, artist = read("big.pdf", pdf(draw))
     image = artist.draw(1, 100_000, [])
     assert image.width * image.height <= 24_100_000
+
+
+def test_lines_that_count_the_pages_are_running_lines() -> None:
+    def page(number: int):
+        chapter = number // 3 + 1
+        return both(
+            lines(f"Chapter {chapter}: Subject {'ABCDEFG'[chapter]} {number + 4}", y=750, size=9),
+            lines(*[sentence(chance)[:85] for _ in range(4)], y=690),
+        )
+
+    chance = random.Random(5)
+    document, _ = read("counted.pdf", pdf(*[page(n) for n in range(8)]))
+    assert all([b.kind for b in page.blocks][:2] == ["header", "paragraph"] for page in document.pages)
+
+
+def test_raised_note_numbers_are_not_figures() -> None:
+    def draw(canvas) -> None:
+        text = canvas.beginText(72, 700)
+        text.setFont("Times-Roman", 12)
+        text.textOut("The board met 14 times.")
+        text.setRise(5)
+        text.setFont("Times-Roman", 7)
+        text.textOut("3")
+        canvas.drawText(text)
+        lines(*[PROSE[i : i + 80] for i in range(0, 240, 80)], y=680, size=12, font="Times-Roman")(canvas)
+
+    document, artist = read("note.pdf", pdf(draw))
+    assert document.text.startswith("The board met 14 times.³")
+    assert artist.draw(1, 400, ["The board met 14 times.³"]).marks[0]

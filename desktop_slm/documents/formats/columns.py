@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from desktop_slm.documents.formats.layout import Draft, Line
+from desktop_slm.documents.formats.lines import Draft, Line
 
 
 def is_woven_prose(rows: Sequence[Sequence[Line]]) -> bool:

@@ -11,74 +11,11 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from desktop_slm.documents.formats import columns
+from desktop_slm.documents.formats import columns, furniture, notemarks, tables
+from desktop_slm.documents.formats.lines import Draft, Line, PageLines
 from desktop_slm.documents.model import BlockKind
-
-
-@dataclass(slots=True)
-class Line:
-    """A line, or the part of one up to a wide gap. Points, origin at the top left of the page.
-
-    Attributes:
-        text: As written.
-        left, top, right, bottom: Its box.
-        baseline: Where the letters stand.
-        size: Of the letters.
-        bold, mono: Of the font.
-        hyphen: It ends within a word; the hyphen is not in ``text``.
-        start, count: Place among the page's characters.
-        row: Parts of the same line share it.
-    """
-
-    text: str
-    left: float
-    top: float
-    right: float
-    bottom: float
-    baseline: float
-    size: float
-    bold: bool = False
-    mono: bool = False
-    hyphen: bool = False
-    start: int = 0
-    count: int = 0
-    row: int = 0
-
-
-@dataclass(slots=True)
-class PageLines:
-    """The lines of one page as written."""
-
-    lines: list[Line]
-    width: float
-    height: float
-
-
-@dataclass(slots=True)
-class Draft:
-    """A block before it has an id: its kind, text and the lines it came from."""
-
-    kind: BlockKind
-    text: str
-    lines: list[Line]
-    level: int = 0
-
-    @property
-    def size(self) -> float:
-        """Size of its letters: the median over its lines."""
-        return statistics.median(line.size for line in self.lines)
-
-    @property
-    def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom."""
-        return (
-            min(line.left for line in self.lines),
-            min(line.top for line in self.lines),
-            max(line.right for line in self.lines),
-            max(line.bottom for line in self.lines),
-        )
 
 
 @dataclass(slots=True)
@@ -90,22 +27,14 @@ class Look:
     hyphenated: frozenset[str]
     outline: dict[int, dict[str, int]] = field(default_factory=dict)
     furniture: set[tuple[int, int]] = field(default_factory=set)
-    heading_sizes: list[float] = field(default_factory=list)
 
 
-RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _BULLET = re.compile(r"^(?:[•▪◦●○■□▸►‣⁃∙·\uf0b7\uf0a7\uf076]\s*|[-–—*o]\s+)(?=\S)")
 _NUMBERED = re.compile(r"^(?:\(?\d{1,2}[.)]|\([a-z0-9]{1,3}\)|[a-z][.)]|[ivx]{1,4}[.)])\s+\S")
-_LEADERS = re.compile(r"(?:\.\s?){4,}|…{2,}|_{5,}|(?:·\s?){4,}")
 _CAPTION = re.compile(
     r"(?i)^(figure|fig\.|table|chart|abb\.|abbildung|tabelle|tableau|figura|tabla|图|表|الشكل|جدول)\s*\d+"
 )
 _NOTE = re.compile(r"^(?:\d{1,3}|[*†‡§¹²³⁴⁵⁶⁷⁸⁹]+)\s*\S")
-_PAGE_NUMBER = re.compile(
-    r"(?i)^[\s\-–—|·]*(?:page|p\.|pg\.|seite|página|pagina|стр\.|第|صفحة)?\s*#\s*(?:页|頁|ページ)?"
-    r"(?:\s*(?:of|/|von|de|из|sur|共|\|)\s*#)?[\s\-–—|·]*$"
-)
-_DIGITS = re.compile(r"\d+")
 _SENTENCE_END = tuple('.!?:;。！？؟।…”"’»')
 _WORD_ENDS = re.compile(r"([^\W\d_]+)$")
 _WORD_STARTS = re.compile(r"^([^\W\d_]+)")
@@ -114,14 +43,17 @@ _WORD_STARTS = re.compile(r"^([^\W\d_]+)")
 def look_of(pages: Sequence[PageLines], outline: dict[int, dict[str, int]]) -> Look:
     """Learn what is usual in the document; puts raised note numbers to their lines on the way."""
     for page in pages:
-        page.lines = _with_note_marks(page.lines)
+        page.lines = notemarks.attached(page.lines)
     sizes: Counter[float] = Counter()
     words: set[str] = set()
     hyphenated: set[str] = set()
+    cut_words = any(line.hyphen for page in pages for line in page.lines)
     for page in pages:
         for line in page.lines:
             if not line.mono:
                 sizes[_rounded(line.size)] += len(line.text)
+            if not cut_words:
+                continue
             found = re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)*", line.text.casefold())
             words.update(found[:-1] if line.hyphen else found)
     hyphenated.update(word for word in words if "-" in word)
@@ -131,44 +63,12 @@ def look_of(pages: Sequence[PageLines], outline: dict[int, dict[str, int]]) -> L
         hyphenated=frozenset(hyphenated),
         outline=outline,
     )
-    look.furniture = _furniture(pages, look.body_size)
+    look.furniture = furniture.find(pages, look.body_size)
     return look
 
 
 def _rounded(size: float) -> float:
     return round(size * 2) / 2
-
-
-def _furniture(pages: Sequence[PageLines], body_size: float) -> set[tuple[int, int]]:
-    """Find running headers, footers and page numbers; returns (index of page, index of line)."""
-    seen: dict[tuple[str, str, int], list[tuple[int, int]]] = {}
-    found: set[tuple[int, int]] = set()
-    for page_index, page in enumerate(pages):
-        for index, zone in _margin_lines(page):
-            line = page.lines[index]
-            counted = _DIGITS.sub("#", line.text.strip().casefold())
-            edge = line.top > page.height * 0.9 or line.bottom < page.height * 0.09
-            if edge and _PAGE_NUMBER.match(counted) and line.size <= body_size * 1.3:
-                found.add((page_index, index))
-                continue
-            same = counted if line.size < body_size * 1.15 else line.text.strip().casefold()
-            seen.setdefault((zone, same, round(line.baseline / 4)), []).append((page_index, index))
-    for (_, _, _), places in seen.items():
-        on_pages = len({page for page, _ in places})
-        if on_pages >= 3 or (on_pages == 2 == len(pages)):
-            found.update(places)
-    return found
-
-
-def _margin_lines(page: PageLines) -> Iterable[tuple[int, str]]:
-    """Yield (index, zone) of the outermost lines in the top and bottom eighth of the page."""
-    for zone, chosen in (
-        ("top", [i for i, line in enumerate(page.lines) if line.bottom < page.height * 0.125]),
-        ("bottom", [i for i, line in enumerate(page.lines) if line.top > page.height * 0.875]),
-    ):
-        chosen.sort(key=lambda i: page.lines[i].top, reverse=zone == "bottom")
-        for index in chosen[:5]:
-            yield index, zone
 
 
 def drafts(page: PageLines, page_index: int, look: Look) -> list[Draft]:
@@ -178,9 +78,9 @@ def drafts(page: PageLines, page_index: int, look: Look) -> list[Draft]:
     rows = _rows(body)
     pitch = _usual_pitch(body)
     found: list[Draft] = []
-    for is_table, group in _tables(rows):
+    for is_table, group in tables.runs(rows):
         if is_table:
-            found.extend(_table(group))
+            found.extend(tables.table(group))
         else:
             ordered = columns.unwoven(group)
             found.extend(_with_labels_joined(_prose([line for row in ordered for line in row], pitch, look)))
@@ -191,42 +91,6 @@ def drafts(page: PageLines, page_index: int, look: Look) -> list[Draft]:
     head = [Draft("header", line.text, [line]) for line in running if line.top < middle]
     foot = [Draft("header", line.text, [line]) for line in running if line.top >= middle]
     return [*head, *found, *foot]
-
-
-def _with_note_marks(lines: Sequence[Line]) -> list[Line]:
-    """Put a small raised number that was drawn apart to the line it belongs to, before or after it."""
-    joined_lines: list[Line] = []
-    for line in lines:
-        mark = joined_lines[-1] if joined_lines else None
-        if mark is not None and _is_mark_of(mark, line):
-            joined_lines[-1] = replace(
-                line,
-                text=f"{mark.text.strip().translate(RAISED)} {line.text.lstrip()}",
-                left=mark.left,
-                start=mark.start,
-                count=line.start + line.count - mark.start,
-            )
-        elif mark is not None and _is_mark_of(line, mark):
-            joined_lines[-1] = replace(
-                mark,
-                text=mark.text.rstrip() + line.text.strip().translate(RAISED),
-                right=line.right,
-                count=line.start + line.count - mark.start,
-            )
-        else:
-            joined_lines.append(line)
-    return joined_lines
-
-
-def _is_mark_of(mark: Line, line: Line) -> bool:
-    """Tell whether ``mark`` is a small number raised just before or after ``line``."""
-    gap = line.left - mark.right if mark.start < line.start else mark.left - line.right
-    return (
-        bool(re.fullmatch(r"\s*[\d*†‡§]{1,3}\s*", mark.text))
-        and mark.size <= 0.9 * line.size
-        and 0.1 * line.size < line.baseline - mark.baseline < line.size
-        and -0.3 * line.size < gap < 1.5 * line.size
-    )
 
 
 def _rows(lines: Sequence[Line]) -> list[list[Line]]:
@@ -257,100 +121,6 @@ def _usual_pitch(lines: Sequence[Line]) -> float:
     return ratios.most_common(1)[0][0] if ratios else 1.25
 
 
-def _tables(rows: list[list[Line]]) -> list[tuple[bool, list[list[Line]]]]:
-    """Cut rows into runs of table and of prose."""
-    runs: list[tuple[bool, list[list[Line]]]] = []
-    position = 0
-    while position < len(rows):
-        end = _grid_end(rows, position)
-        is_table = _is_table(rows[position:end])
-        if not is_table and not columns.is_woven_prose(rows[position:end]):
-            end = position + 1
-        if is_table or not runs or runs[-1][0]:
-            runs.append((is_table, []))
-        runs[-1][1].extend(rows[position:end])
-        position = end
-    return runs
-
-
-def _has_leaders(row: list[Line]) -> bool:
-    return len(row) <= 2 and bool(_LEADERS.search(" ".join(part.text for part in row)))
-
-
-def _grid_end(rows: list[list[Line]], start: int) -> int:
-    """Return where the rows end that begin at ``start`` and stand in columns; at least one row further."""
-    end = start
-    while end < len(rows):
-        row = rows[end]
-        if len(row) < 2 and not _has_leaders(row):
-            break
-        if end > start:
-            above = rows[end - 1]
-            distance = row[0].baseline - above[0].baseline
-            if not 0 < distance < 4 * max(row[0].size, 1.0):
-                break
-            if not _has_leaders(row) and not _aligned(above, row):
-                break
-        end += 1
-    return max(end, start + 1)
-
-
-def _is_table(group: list[list[Line]]) -> bool:
-    """Tell whether rows in columns are a table: enough rows, and not the lines of two columns of prose."""
-    leaders = all(_has_leaders(row) for row in group)
-    wide = max(len(row) for row in group)
-    if wide < 2 and not leaders:
-        return False
-    enough = len(group) >= (2 if wide >= 3 or leaders else 3)
-    return enough and not columns.is_woven_prose(group)
-
-
-def _aligned(above: list[Line], below: list[Line]) -> bool:
-    """Tell whether two rows share at least two column edges or middles, or all that one of them has."""
-    tolerance = 0.6 * max(above[0].size, below[0].size)
-    shared = 0
-    for cell in below:
-        edges = (cell.left, cell.right, (cell.left + cell.right) / 2)
-        shared += any(
-            abs(edge - other) < tolerance
-            for part in above
-            for edge, other in zip(edges, (part.left, part.right, (part.left + part.right) / 2), strict=True)
-        )
-    return shared >= min(2, len(above), len(below))
-
-
-def _table(rows: list[list[Line]]) -> list[Draft]:
-    lines = [line for row in rows for line in sorted(row, key=lambda part: part.left)]
-    texts = []
-    contents = 0
-    for row in rows:
-        cells = [part.text.strip() for part in sorted(row, key=lambda part: part.left)]
-        joined = " ".join(cells)
-        if _LEADERS.search(joined):
-            contents += 1
-            title, _, number = _LEADERS.sub("\0", joined, count=1).partition("\0")
-            cells = [title.strip(), _LEADERS.sub(" ", number).strip()]
-        texts.append(" | ".join(cell.replace("|", "/") for cell in cells if cell))
-    # A table of contents only repeats the headings: it is shown and never read as prose.
-    kind: BlockKind = "header" if contents * 2 > len(rows) or _is_contents(rows) else "table"
-    return [Draft(kind, "\n".join(texts), lines)]
-
-
-def _is_contents(rows: list[list[Line]]) -> bool:
-    """Tell whether rows are headings and ascending page numbers without leaders."""
-    numbers = [row[-1].text.strip() for row in rows]
-    if len(rows) < 4 or not all(
-        len(row) in (2, 3) and n.isdigit() for row, n in zip(rows, numbers, strict=True)
-    ):
-        return False
-    values = [int(number) for number in numbers]
-    return (
-        values == sorted(values)
-        and values[-1] < 5_000
-        and all(re.search(r"[^\W\d_]{3}", r[0].text + r[1].text) for r in rows)
-    )
-
-
 def _prose(lines: list[Line], pitch: float, look: Look) -> list[Draft]:
     """Group consecutive lines into paragraphs, list items, headings and code."""
     groups: list[list[Line]] = []
@@ -375,7 +145,7 @@ def _goes_on(group: list[Line], line: Line, pitch: float) -> bool:
     if not 0.3 * line.size < distance < (pitch * 1.22 + 0.05) * line.size:
         return False
     if line.mono:
-        return True
+        return not _BULLET.match(line.text)
     if _starts_item(line.text) or line.left > last.right or line.right < last.left:
         return False
     left = min(part.left for part in group)
@@ -429,7 +199,7 @@ def _starts_item(text: str) -> bool:
 
 
 def _paragraph(lines: list[Line], look: Look) -> Draft:
-    if all(line.mono for line in lines) and len(lines) > 1:
+    if all(line.mono for line in lines) and len(lines) > 1 and not _BULLET.match(lines[0].text):
         left = min(line.left for line in lines)
         texts = [" " * round((line.left - left) / (0.6 * max(line.size, 1))) + line.text for line in lines]
         return Draft("code", "\n".join(texts), lines)
@@ -518,7 +288,7 @@ def _label(found: list[Draft], page_index: int, page: PageLines, look: Look) -> 
     for position, draft in enumerate(found):
         if draft.kind not in ("paragraph", "list_item"):
             continue
-        level = outline.get(outline_key(draft.text), 0)
+        level = outline.get(outline_key(draft.text), 0) if outline and len(draft.text) < 300 else 0
         below = found[position + 1] if position + 1 < len(found) else None
         if below is not None and below.kind == "header" and len(draft.text) < 60 and len(draft.lines) == 1:
             draft.kind = "header"  # "Contents", over the contents
@@ -528,9 +298,6 @@ def _label(found: list[Draft], page_index: int, page: PageLines, look: Look) -> 
             draft.kind, draft.level = "caption", 0
         elif _is_heading(draft, below, look):
             draft.kind, draft.level = "heading", 0
-            size = _rounded(draft.size)
-            if size not in look.heading_sizes:
-                look.heading_sizes.append(size)
         elif _is_note(draft, page, look):
             draft.kind, draft.level = "note", 0
 

@@ -18,9 +18,9 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from desktop_slm.documents import limits
-from desktop_slm.documents.formats import build, layout
+from desktop_slm.documents.formats import build, layout, notemarks
 from desktop_slm.documents.formats.content import Content
-from desktop_slm.documents.formats.layout import Line, PageLines
+from desktop_slm.documents.formats.lines import Draft, Line, PageLines
 from desktop_slm.documents.model import Block, Box, Page, PageImage
 from desktop_slm.errors import (
     DocumentDamaged,
@@ -200,7 +200,7 @@ class _Reading:
 
 
 def _page(
-    number: int, lines: PageLines, drafts: Sequence[layout.Draft], blocks: build.Blocks, is_image: bool
+    number: int, lines: PageLines, drafts: Sequence[Draft], blocks: build.Blocks, is_image: bool
 ) -> Page:
     made: list[Block] = []
     for draft in drafts:
@@ -244,9 +244,11 @@ def _text_page(
 
 def _is_scan(page: pdfium.PdfPage, lines: Sequence[Line], area: float) -> bool:
     """Tell whether there is something to see on the page and next to nothing to read."""
-    letters = sum(c.isalnum() for line in lines for c in line.text)
-    if letters >= _SCAN_TEXT:
-        return False
+    letters = 0
+    for line in lines:
+        letters += sum(c.isalnum() for c in line.text)
+        if letters >= _SCAN_TEXT:
+            return False
     count = raw.FPDFPage_CountObjects(page.raw)
     if letters == 0:
         return bool(count > 0)
@@ -388,6 +390,9 @@ class _Extraction:
             face.size = max(height, 1.0)
         last = start + len(text.rstrip()) - 1
         face.bold = face.bold and self._is_bold(last)
+        face.mono = (
+            face.mono and self._face(start + first).mono and self._face(last).mono
+        )  # not code within prose
         gaps = _white_gaps(rectangles, _WIDE_GAP * face.size)
         if not gaps:
             return [self._line(start, text, rectangles, face)]
@@ -447,7 +452,7 @@ class _Extraction:
         def raised(match: re.Match[str]) -> str:
             index = start + match.start()
             high = baseline - self._characters.origin(index)[1] > 0.15 * size
-            return match.group().translate(layout.RAISED) if high else match.group()
+            return match.group().translate(notemarks.RAISED) if high else match.group()
 
         return _MARK.sub(raised, text)
 
