@@ -41,6 +41,14 @@ def test_a_document_begins_on_its_first_page(qtbot: QtBot, view: PageView) -> No
     assert 300 < width < 600
 
 
+def test_a_page_that_takes_long_says_so(qtbot: QtBot, view: PageView) -> None:
+    view.show_document(document())
+    assert view.canvas._note == ""
+    qtbot.waitUntil(lambda: view.canvas._note == "Drawing page 1…", timeout=2000)
+    view.show_image(image(1))
+    assert view.canvas._note == ""
+
+
 def test_a_passage_asks_for_its_quotes_and_is_painted(qtbot: QtBot, view: PageView) -> None:
     view.show_document(document())
     with qtbot.waitSignal(view.image_wanted) as told:

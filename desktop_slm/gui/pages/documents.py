@@ -212,6 +212,7 @@ class DocumentsPage(QWidget):
             work.outcome = work.outcome or "stopped"
             work.forget_password()
             self._show_ended(work)
+            self._let_go(work)
         self.library.job.finish()
         self._start_next()
 
@@ -288,6 +289,14 @@ class DocumentsPage(QWidget):
     def _remember(self, work: Work) -> Work:
         self._works[work.number] = work
         return work
+
+    def _let_go(self, work: Work) -> None:
+        """Do not hold the text of every document ever opened."""
+        if work.outcome == "done":
+            work.document = None
+            work.sentences.clear()
+            if not work.queued:
+                self._works.pop(work.number, None)
 
     def _summarize(self, sources: tuple[FileSource | StoredSource, ...]) -> Summarize:
         bar = self.view.bar

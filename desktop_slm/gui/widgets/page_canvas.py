@@ -48,10 +48,15 @@ class PageCanvas(QWidget):
             self._ratio = image.height() / image.width()
         self.update()
 
-    def show_paper(self, ratio: float, note: str = "") -> None:
+    def show_paper(self, ratio: float) -> None:
         """Show an empty sheet, ``ratio`` high for its width, while the page is drawn."""
-        self._image, self._marks, self._note = QImage(), (), note
+        self._image, self._marks, self._note = QImage(), (), ""
         self._ratio = ratio if 0.05 < ratio < 20 else PAPER_RATIO
+        self.update()
+
+    def show_note(self, note: str) -> None:
+        """Say something on the empty sheet."""
+        self._note = note
         self.update()
 
     def clear_marks(self) -> None:

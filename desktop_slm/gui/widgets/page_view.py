@@ -28,6 +28,7 @@ MARGIN_PX = 24
 MAX_FIT_PX = 860
 ZOOM_STEPS = (0.5, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0)
 RESIZE_PAUSE_MS = 150
+SLOW_MS = 300
 
 
 class PageView(QFrame):
@@ -49,6 +50,10 @@ class PageView(QFrame):
         self._pause.setSingleShot(True)
         self._pause.setInterval(RESIZE_PAUSE_MS)
         self._pause.timeout.connect(self._ask_for_image)
+        self._slow = QTimer(self)
+        self._slow.setSingleShot(True)
+        self._slow.setInterval(SLOW_MS)
+        self._slow.timeout.connect(self._on_slow_timeout)
         self._canvas = PageCanvas()
         self._scroll = self._make_scroll()
         self._text = TextPage()
@@ -136,7 +141,8 @@ class PageView(QFrame):
         self._stack.setCurrentIndex(0)
         if moved:
             ratio = page.height / page.width if page.width > 0 else 0.0
-            self._canvas.show_paper(ratio, f"Drawing page {number}…")
+            self._canvas.show_paper(ratio)
+            self._slow.start()
             self._scroll.verticalScrollBar().setValue(0)
         else:
             self._canvas.clear_marks()
@@ -314,6 +320,12 @@ class PageView(QFrame):
         self._place_canvas()
         if self._sheet_width() != self._asked_width:
             self._pause.start()
+
+    @Slot()
+    def _on_slow_timeout(self) -> None:
+        """Say what an empty sheet waits for; most pages are there before."""
+        if not self._canvas.has_image:
+            self._canvas.show_note(f"Drawing page {self._number}…")
 
     @Slot()
     def _on_previous_clicked(self) -> None:
