@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.action in _LATER:
         raise NotYet(
             f"models {arguments.action} is not there yet",
-            "Put a .gguf file on the shelf with: models import PATH",
+            "Put a .gguf file on the shelf with models import PATH.",
         )
     began = time.monotonic()
     try:

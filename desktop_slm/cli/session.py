@@ -134,7 +134,7 @@ class Session:
 def _why_nothing_is_open(kind: str) -> tuple[str, str]:
     if kind == "locked":
         return "The vault is locked", f"Set {PASSPHRASE_VARIABLE} or use --passphrase-file."
-    return "There is no vault yet", "Make one with: desktop-slm vault init"
+    return "There is no vault yet", "Make one with desktop-slm vault init."
 
 
 def _passphrase(arguments: argparse.Namespace) -> str | None:

@@ -11,7 +11,7 @@ from desktop_slm.engine.api import FinishReason, PieceKind, Usage
 
 
 class Cited(msgspec.Struct, frozen=True, kw_only=True):
-    """A place in a document. ``quote`` is literally on page ``page`` of ``document``, a library id or name."""
+    """A place in a document. ``quote`` is literally on page ``page`` of ``document`` (an id or name)."""
 
     page: int
     quote: str

@@ -10,7 +10,7 @@ from string import Template
 from desktop_slm.engine.api import Message
 from desktop_slm.paths import resource
 
-# Characters that are not seen and can carry instructions: directions, zero widths, tags. Scripts need joiners.
+# Unseen characters that can carry instructions: directions, zero widths, tags. Scripts need their joiners.
 _UNSEEN = {
     code: None
     for codes in (

@@ -1,0 +1,258 @@
+"""The shapes of ``--json``, with a scripted model behind the real application."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_result import Result
+
+from desktop_slm import settings
+from desktop_slm.engine import client
+from desktop_slm.engine.api import GenerateRequest
+from desktop_slm.engine.fake import FakeEngine
+from desktop_slm.paths import Paths
+
+Command = Callable[..., Result]
+NUMBER = (int, float)
+USAGE = {
+    "prompt_tokens": int,
+    "reused_tokens": int,
+    "completion_tokens": int,
+    "first_token_s": NUMBER,
+    "decode_s": NUMBER,
+}
+SENTENCE = {"text": str, "citations": [{"page": int, "quote": str}], "supported": bool}
+DONE: dict[str, dict[str, Any]] = {
+    "chat": {"text": str, "reason": str, "conversation": str, "usage": USAGE},
+    "summarize": {
+        "sentences": [SENTENCE],
+        "key_sentences": [{"text": str, "page": int}],
+        "outline": [{"title": str, "page": int, "notes": [SENTENCE]}],
+        "coverage": {"pages": int, "read": [int], "skipped": [{"page": int, "reason": str}]},
+        "usage": USAGE,
+    },
+    "ask": {
+        "sentences": [SENTENCE],
+        "answered": bool,
+        "route": str,
+        "passages": [{"document": str, "page": int, "text": str, "score": NUMBER}],
+    },
+    "translate": {
+        "text": str,
+        "source_language": str,
+        "segments": int,
+        "translated": int,
+        "from_memory": int,
+        "needs_review": [{"id": int, "source": str, "target": str, "reasons": [str]}],
+    },
+    "models": {
+        "models": [
+            {
+                "id": str,
+                "name": str,
+                "path": str,
+                "bytes": int,
+                "sha256": str,
+                "architecture": str,
+                "quantization": str,
+                "n_ctx_train": int,
+                "tasks": [str],
+                "licence": str,
+                "fit": {"word": str, "need_bytes": int, "free_bytes": int, "parts": dict},
+                "installed": bool,
+                "verified_at": str,
+            }
+        ]
+    },
+    "history": {"items": [{"id": str, "kind": str, "title": str, "updated": NUMBER, "snippet": str}]},
+    "vault": {
+        "state": str,
+        "slots": [str],
+        "cipher_version": str,
+        "path": str,
+        "bytes": int,
+        "last_backup": NUMBER,
+    },
+    "doctor": {
+        "versions": dict,
+        "backend": {"device": str, "reason": str, "cpu_features": [str], "threads": int},
+        "memory": dict,
+        "keyring": {"backend": str, "usable": bool, "reason": str},
+        "sandbox": {"inference": str, "reader": str},
+        "vault": dict,
+        "network": {"policy": str, "last_use": (str, type(None))},
+        "problems": [str],
+    },
+}
+EVENTS: dict[str, dict[str, Any]] = {
+    "key_sentences": {"key_sentences": [{"text": str, "page": int}]},
+    "progress": {"done": NUMBER, "total": NUMBER, "unit": str, "left_s": NUMBER},
+    "piece": {"text": str, "kind": str},
+    "warning": {"text": str},
+    "document": {"id": str, "name": str, "pages": int},
+    "sentence": SENTENCE,
+    "started": {"conversation": str},
+}
+
+
+def check(value: Any, shape: Any, at: str = "") -> None:
+    """Hold a JSON value to a shape: a type, a dict of shapes, or a list of one shape."""
+    if isinstance(shape, dict):
+        assert isinstance(value, dict), at
+        for name, inner in shape.items():
+            assert name in value, f"{at}.{name} is missing"
+            check(value[name], inner, f"{at}.{name}")
+    elif isinstance(shape, list):
+        assert isinstance(value, list), at
+        for place, item in enumerate(value):
+            check(item, shape[0], f"{at}[{place}]")
+    else:
+        assert isinstance(value, shape), f"{at} is {value!r}"
+        assert not (shape in (int, NUMBER) and isinstance(value, bool)), at
+
+
+def check_run(result: Result, command: str) -> dict[str, Any]:
+    assert result.code == 0, result.err
+    *before, last = result.events
+    for event in before:
+        check(event, EVENTS[event["event"]], event["event"])
+    check(result.done, {**DONE[command], "model": str, "seconds": NUMBER}, command)
+    return last
+
+
+def script(request: GenerateRequest) -> str:
+    text = request.messages[-1].content
+    if "as a list" in text or "numbered list" in text:
+        return " The harbor handled 412 ships in 2025.\n2. The old crane will not be replaced this year."
+    if "Question:" in text:
+        return "The harbor handled 412 ships in 2025."
+    if "Notes of the document" in text:
+        return "In 2025 the harbor handled 412 ships."
+    return "Guten Morgen euch allen." if "<text>" in text else "Hello there."
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch, home: Paths, starter_path: Path) -> None:
+    """Put a scripted engine in the worker's place; the settings name the prepared starter."""
+    settings.save(home.settings, settings.Settings(default_model=str(starter_path)))
+    monkeypatch.setattr(client, "EngineClient", lambda **_: FakeEngine(script))
+    monkeypatch.setenv("DESKTOP_SLM_PASSPHRASE", "a quiet harbor")
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    path = tmp_path / "report.txt"
+    path.write_text(
+        "The harbor handled 412 ships in 2025. Most of them carried timber from the north.\n\n"
+        "The old crane will not be replaced this year. The fees brought in 7.4 million dollars.\n"
+    )
+    return path
+
+
+@pytest.mark.usefixtures("scripted")
+def test_every_command_keeps_its_shape(command: Command, report: Path, home: Paths) -> None:
+    chat = check_run(command("chat", "-p", "Hello", "--json"), "chat")
+    assert (chat["text"], chat["reason"]) == ("Hello there.", "stop")
+    summary = check_run(command("summarize", report, "--json"), "summarize")
+    assert summary["coverage"] == {"pages": 1, "read": [1], "skipped": []}
+    assert all(sentence["citations"] for sentence in summary["sentences"])
+    answer = check_run(command("ask", report, "-q", "How many ships?", "--json"), "ask")
+    assert answer["answered"] is True
+    assert answer["route"] in ("whole", "retrieval", "read-everything")
+    words = report.with_name("words.txt")
+    words.write_text("Good morning to all of you.\n")
+    translation = check_run(command("translate", words, "--to", "de", "--from", "en", "--json"), "translate")
+    assert translation["text"] == "Guten Morgen euch allen.\n"
+    check_run(command("models", "list", "--json"), "models")
+    listed = check_run(command("history", "list", "--json"), "history")
+    assert {item["kind"] for item in listed["items"]} == {
+        "conversation",
+        "document",
+        "summary",
+        "translation",
+    }
+    for item in listed["items"]:
+        shown = check_run(command("history", "show", item["id"], "--json"), "history")
+        assert [one["id"] for one in shown["items"]] == [item["id"]]
+        assert command("history", "show", item["id"]).out.strip()
+    assert check_run(command("history", "search", "harbor", "--json"), "history")["items"]
+    asked = check_run(command("ask", "--library", "-q", "How many ships?", "--json"), "ask")
+    assert asked["answered"] is True
+    # A document takes its summaries with it.
+    for item in sorted(listed["items"], key=lambda item: item["kind"], reverse=True):
+        check_run(command("history", "delete", item["id"], "--json"), "history")
+    left = check_run(command("history", "list", "--json"), "history")["items"]
+    assert not {item["id"] for item in left} & {item["id"] for item in listed["items"]}
+    check_run(command("vault", "status", "--json"), "vault")
+
+
+def test_vault_and_doctor_keep_theirs(command: Command, monkeypatch: pytest.MonkeyPatch, home: Paths) -> None:
+    assert check_run(command("vault", "--json"), "vault")["state"] == "none"
+    report = check_run(command("doctor", "--json"), "doctor")
+    assert report["keyring"]["usable"] is False
+    assert report["vault"]["state"] == "none"
+    assert not home.vault.exists()
+    monkeypatch.setenv("DESKTOP_SLM_PASSPHRASE", "a quiet harbor")
+    made = check_run(command("vault", "init", "--json"), "vault")
+    assert (made["state"], made["slots"]) == ("open", ["passphrase"])
+    assert command("vault", "init").code == 1
+
+
+@pytest.mark.usefixtures("scripted")
+@pytest.mark.parametrize("suffix", ["md", "html", "docx", "pdf"])
+def test_a_summary_is_written_to_a_file(command: Command, report: Path, tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / f"summary.{suffix}"
+    result = command("summarize", report, "--output", target, "--quiet")
+    assert result.code == 0, result.err
+    data = target.read_bytes()
+    assert data.startswith({"pdf": b"%PDF", "docx": b"PK"}.get(suffix, b""))
+    if suffix in ("md", "html"):
+        assert "412 ships" in data.decode()
+
+
+@pytest.mark.usefixtures("scripted")
+def test_the_human_form_is_wrapped_and_cites_pages(
+    command: Command, report: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    result = command("summarize", report)
+    assert result.code == 0
+    assert "412 ships" in result.out
+    assert "[p.\u00a01]" in result.out
+    assert "Part 1 read." in result.out
+    assert max(map(len, result.out.splitlines())) <= 60
+    assert "report.txt: 1 part" in result.err
+
+
+@pytest.mark.usefixtures("scripted")
+def test_a_conversation_line_by_line(command: Command, monkeypatch: pytest.MonkeyPatch, report: Path) -> None:
+    lines = f"Hello\n/attach {report}\nHow many ships?\n/new\nHello again\n/quit\nnever said\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
+    result = command("chat")
+    assert result.code == 0, result.err
+    assert result.out.count("Hello there.") == 3
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    listed = command("history", "list", "--json").done["items"]
+    conversations = [item for item in listed if item["kind"] == "conversation"]
+    assert [item["title"] for item in conversations] == ["Hello again", "Hello"]
+    shown = command("history", "show", conversations[1]["id"], "--json").done
+    assert [message["text"] for message in shown["messages"]][::2] == ["Hello", "How many ships?"]
+
+
+@pytest.mark.usefixtures("scripted")
+def test_quiet_is_silent_and_json_is_alone_on_stdout(command: Command, report: Path) -> None:
+    result = command("--json", "--quiet", "summarize", report)
+    assert result.err == ""
+    assert all(json.loads(line)["event"] for line in result.out.splitlines())
+
+
+def test_control_characters_of_foreign_text_do_not_reach_the_terminal() -> None:
+    from desktop_slm.cli.output import visible
+
+    assert visible("a\x1b[31mb\u202ec\x07") == "a[31mbc"
