@@ -40,7 +40,7 @@ MAX_DELIMITERS = 1_200
 """Most emphasis, code and angle marks in one paragraph."""
 
 MAX_COLUMNS = 16
-CELLS_PER_TABLE = 240
+CELLS_PER_TABLE = 160
 """A longer table goes on under a repeated header, as on paper."""
 
 MAX_CELLS = 320

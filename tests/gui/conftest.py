@@ -43,6 +43,7 @@ def qapp_args() -> list[str]:
 @pytest.fixture(autouse=True)
 def dressed(qapp: QApplication) -> Iterator[None]:
     """Every test starts with the light theme and leaves no window and no call behind."""
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # else every theme restyles old tests' widgets
     theme.apply(qapp, "light")
     yield
     assert job.wait_for_calls(10.0)

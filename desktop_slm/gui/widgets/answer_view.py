@@ -84,6 +84,7 @@ class AnswerView(QTextBrowser):
         self._shown_chars = 0
         self._growing = False
         self.version = 0
+        self._placed = (-1, -1)
         self._button_size = QSize()
         self._copy_buttons: list[QPushButton] = []
         theme.signals.changed.connect(self._on_theme_changed)
@@ -175,6 +176,9 @@ class AnswerView(QTextBrowser):
 
     def place_buttons(self) -> None:
         """Put a Copy button into the corner of every code block."""
+        if self._placed == (self.version, self.width()):
+            return
+        self._placed = (self.version, self.width())
         openers = self._writer.openers
         while len(self._copy_buttons) < len(openers):
             self._copy_buttons.append(self._copy_button())
