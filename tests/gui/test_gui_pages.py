@@ -92,7 +92,7 @@ def test_welcome_keeps_the_choice_after_a_failure(qtbot: QtBot) -> None:
     page = WelcomePage()
     qtbot.addWidget(page)
     page.show()
-    page.skip_key()
+    page.show_step(2)
     page.show_starter(available=False)
     assert not button(page, "Start").isEnabled()
     page.choose_model_file("/models/notes.gguf")

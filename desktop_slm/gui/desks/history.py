@@ -11,8 +11,9 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from desktop_slm.errors import DesktopSlmError
 from desktop_slm.gui.job import Call, run_call
+from desktop_slm.gui.markdown import to_leaves
 from desktop_slm.gui.pages.history import HistoryPage, Paragraph
-from desktop_slm.store.records import HistoryItem, ItemKind
+from desktop_slm.store.records import HistoryItem, ItemKind, MessageRecord
 from desktop_slm.tasks.events import SummaryDone
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class HistoryDesk(QObject):
     def _preview(self, item: str, kind: str, marks: Sequence[str]) -> tuple[str, list[Paragraph]]:
         if kind == "conversation":
             messages = self._app.history.messages(item)
-            return item, _cut([(_WHO.get(message.role, ""), message.text) for message in messages], marks)
+            said = [(_WHO.get(message.role, ""), _readable(message)) for message in messages]
+            return item, _cut(said, marks)
         if kind == "document":
             pages = self._app.library.get(item).document.pages
             return item, _cut([(f"Page {page.number}", page.text) for page in pages if page.blocks], marks)
@@ -138,6 +140,18 @@ def _cut(paragraphs: list[Paragraph], marks: Sequence[str]) -> list[Paragraph]:
             kept.append(("", "…"))
             break
     return kept
+
+
+def _readable(message: MessageRecord) -> str:
+    """Return what a message says, an answer without the signs of its markup."""
+    if message.role != "assistant":
+        return message.text
+    lines = []
+    for leaf in to_leaves(message.text[:_PREVIEW_CHARACTERS]):
+        rows = [" | ".join("".join(run.text for run in cell) for cell in row) for row in leaf.rows]
+        marker = f"{leaf.marker} " if leaf.marker else ""
+        lines.append("\n".join(rows) or f"{marker}{leaf.text}".replace("\u2028", "\n"))
+    return "\n".join(lines)
 
 
 def _summary(result: bytes) -> list[Paragraph]:

@@ -210,6 +210,10 @@ class HistoryPage(QWidget):
         """Ask again for what is on screen: something may have changed."""
         self._request()
 
+    def search_for(self, text: str) -> None:
+        """Put ``text`` into the search box."""
+        self._search.setText(text)
+
     def show_items(self, items: Sequence[HistoryItem], text: str) -> None:
         """Show what was found for ``text``; an answer to an older question is dropped."""
         if text != self._search.text():

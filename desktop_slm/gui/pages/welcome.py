@@ -286,9 +286,9 @@ class WelcomePage(QWidget):
         self._problem.setText(str(error))
         self._problem.show()
 
-    def skip_key(self) -> None:
-        """Leave the second page out: a vault exists already."""
-        self._show_step(2)
+    def show_step(self, step: int) -> None:
+        """Go to a page, counted from 0."""
+        self._show_step(step)
 
     # What the user does
 
