@@ -85,7 +85,7 @@ def measure(
             progress(f"round {seed + 1} of {rounds}")
             _decode(engine, bare, model, n_decode, add, seed)
             _prefill(engine, bare, model, add, seed)
-            _batch(engine, bare, model, n_decode // 2, add, seed)
+            _batch(engine, bare, model, n_decode // 2, add)
     finally:
         engine.close()
         bare.close()
@@ -104,7 +104,7 @@ def _starts(model: ModelSpec, add: Callable[[str, float], None]) -> None:
     engine.close()
 
 
-def _request(model: ModelSpec, text: str, n_decode: int, seed: int, **options: Any) -> GenerateRequest:
+def _request(model: ModelSpec, text: str, n_decode: int, seed: int | None, **options: Any) -> GenerateRequest:
     return GenerateRequest(
         model=model,
         messages=(Message("user", text),),
@@ -136,7 +136,7 @@ def _prefill(
     engine: EngineClient, bare: BareLoop, model: ModelSpec, add: Callable[[str, float], None], seed: int
 ) -> None:
     text = f"Round {seed}. " + f"The quick brown fox number {seed} jumps over the lazy dog. " * 110
-    usage = _last(engine.generate(_request(model, text, 1, seed))).usage
+    usage = _last(engine.generate(_request(model, text, 1, None))).usage
     n_read = usage.prompt_tokens - usage.reused_tokens
     ours = n_read / usage.first_token_s
     theirs = n_read / bare.run(n_read, 1).prefill_s
@@ -151,10 +151,9 @@ def _batch(
     model: ModelSpec,
     n_decode: int,
     add: Callable[[str, float], None],
-    seed: int,
 ) -> None:
     requests = [
-        _request(model, _STORY.format(subject), n_decode, seed, priority="background")
+        _request(model, _STORY.format(subject), n_decode, None, priority="background")
         for subject in _SUBJECTS
     ]
     ends = [event for _, event in engine.generate_many(requests) if isinstance(event, Finished)]

@@ -28,6 +28,7 @@ from desktop_slm.errors import (
 )
 from desktop_slm.processes.child import Child, ChildGone, Death
 from desktop_slm.processes.sandbox import SandboxLevel
+from desktop_slm.processes.wire import FrameError
 
 WORKER = "desktop_slm.engine.worker"
 _TICK_S = 0.25
@@ -117,8 +118,13 @@ class Life:
             if not self._open:
                 self._heard_at = time.monotonic()
             self._open[ticket.id] = ticket
-        with contextlib.suppress(ChildGone):  # its death delivers the error
+        try:
             self.child.send(order)
+        except ChildGone:
+            return  # its death delivers the error
+        except FrameError:
+            error = InvalidRequest("The text is too long to be handed over", "Take a part of it.")
+            self._deliver(ticket.id, error, final=True)
 
     def cancel(self, number: int) -> None:
         """Ask the worker to give up an order; after the limit the monitor ends the worker."""

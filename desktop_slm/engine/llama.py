@@ -369,9 +369,9 @@ class Context:
             C.llama_free(self.pointer)
             self.pointer = None
 
-    def adapt_threads(self, most: int) -> ThreadTuner:
+    def adapt_threads(self, most: int, start: int) -> ThreadTuner:
         """Adapt the number of threads to what else runs, up to ``most``; for models on the CPU."""
-        self._tuner = ThreadTuner(most, self.set_threads)
+        self._tuner = ThreadTuner(most, self.set_threads, start=start)
         return self._tuner
 
     def set_threads(self, n_threads: int) -> None:

@@ -2,6 +2,9 @@
 
 Interactive jobs go first. While one streams, background work gets at most half of the time: a step that
 also carried background tokens is paid back with steps that carry none.
+
+A request that names a seed shall give the same answer again. Kernels round differently with the shape of a
+batch, so its prompt is read from the beginning, in slices of one size, with nothing beside it.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ from desktop_slm.engine.text import LOOP_INTERVAL, TextStream, is_loop
 RUNNING_MAX = 8
 SEQUENCES = 16
 BATCH_TOKENS = 512
+_FIRST_SLICE = 128  # until it is known how fast prompts are read
+_SLICE_S = 1.0  # so long may one batch take: jobs are cancelled, and others begin, between batches
 _SHARED_SLICE = 64  # prompt tokens per step while someone watches an answer appear
 _RESERVE_TOKENS = 256
 _WORTH_WAITING = 12  # tokens of a prefix that another job is about to have decoded
@@ -83,6 +88,7 @@ class Job:
     ) -> None:
         self.id = number
         self.interactive = request.priority == "interactive"
+        self.exact = request.sampling is not None and request.sampling.seed is not None
         self.tokens = tokens
         self.n_prompt = len(tokens)
         self.max_tokens = request.max_tokens
@@ -134,6 +140,7 @@ class Scheduler:
         self._running: list[Job] = []
         self._out: list[tuple[int, EngineEvent]] = []
         self._flushed_at = 0.0
+        self._slice = _FIRST_SLICE
         self._debt_s = 0.0
         self._solo_s = 0.0
 
@@ -206,7 +213,7 @@ class Scheduler:
                 continue
             if not self._make_room(job):
                 return
-            taken = self._sequences.take(job.tokens)
+            taken = self._take(job)
             if taken is None:
                 return
             job.resident, length = taken
@@ -215,8 +222,16 @@ class Scheduler:
             self._waiting.remove(job)
             self._running.append(job)
 
+    def _take(self, job: Job) -> tuple[Resident, int] | None:
+        if not job.exact:
+            return self._sequences.take(job.tokens)
+        fresh = self._sequences.take_fresh()
+        return (fresh, 0) if fresh is not None else None
+
     def _comes_for_free(self, job: Job) -> bool:
         """Tell whether a running job is about to decode a start that this one shares: it waits for that."""
+        if job.exact:
+            return False
         _, length = self._sequences.best_prefix(job.tokens)
         for other in self._running:
             if other.pending > 1 and other.interactive >= job.interactive:
@@ -227,7 +242,7 @@ class Scheduler:
 
     def _make_room(self, job: Job) -> bool:
         """Evict idle sequences until ``job`` probably fits beside the running ones."""
-        source, length = self._sequences.best_prefix(job.tokens)
+        source, length = (None, 0) if job.exact else self._sequences.best_prefix(job.tokens)
         expected = len(job.tokens) - length + job.reserve
         expected += sum(other.pending + other.reserve for other in self._running)
         while self._sequences.cells_used() + expected > self._context.n_ctx:
@@ -249,9 +264,12 @@ class Scheduler:
         prompts = [job for job in interactive if job.pending > 1]
         if interactive and (prompts or self._debt_s > 0):
             background = []
-        chosen += [(job, 1) for job in background if job.pending == 1]
         prompts += [job for job in background if job.pending > 1]
-        room = BATCH_TOKENS - len(chosen)
+        if prompts and prompts[0].exact:
+            return [(prompts[0], min(BATCH_TOKENS, prompts[0].pending))]
+        prompts = [job for job in prompts if not job.exact]
+        chosen += [(job, 1) for job in background if job.pending == 1]
+        room = self._slice - len(chosen)
         if watched and background:
             room = min(room, _SHARED_SLICE)
         for job in prompts[:1] if watched else prompts:
@@ -287,7 +305,7 @@ class Scheduler:
             if resident is not None:
                 start = len(resident.tokens)
                 self._sequences.append(resident, job.tokens[start : start + size])
-                if start + size < job.n_prompt or size > 1:
+                if start < job.n_prompt:
                     self._tell_progress(job)
         now = time.perf_counter()
         for job, index in outputs:
@@ -295,10 +313,15 @@ class Scheduler:
         self._account(batch, time.perf_counter() - started)
 
     def _account(self, batch: list[tuple[Job, int]], seconds: float) -> None:
-        """Keep the debt of background work to the watched answers; see the top of this file."""
-        if not any(job.interactive for job, _ in batch):
-            return
-        if any(not job.interactive for job, _ in batch):
+        """Learn how long batches take, and keep the debt of background work to the watched answers."""
+        count = sum(size for _, size in batch)
+        if count >= _SHARED_SLICE:
+            fitting = int(count * _SLICE_S / max(seconds, 1e-6))
+            self._slice = max(_SHARED_SLICE, min(BATCH_TOKENS, fitting))
+        watched = sum(job.interactive for job in self._running)
+        if not watched:
+            self._debt_s = 0.0
+        elif any(not job.interactive for job, _ in batch):
             self._debt_s += max(0.0, seconds - self._solo_s)
         else:
             self._debt_s = max(0.0, self._debt_s - seconds)
@@ -400,4 +423,6 @@ def random_seed() -> int:
     return int.from_bytes(os.urandom(4), "little") & 0x7FFFFFFF
 
 
-Stage = Literal["starting", "idle", "loading", "template", "decoding", "embedding", "quantizing"]
+Stage = Literal[
+    "starting", "idle", "loading", "template", "tokenizing", "decoding", "embedding", "quantizing"
+]

@@ -105,6 +105,11 @@ class Sequences:
         target.cells = list(source.cells[:length])
         return self._claim(target), length
 
+    def take_fresh(self) -> Resident | None:
+        """Return a busy sequence that holds nothing; None when all are busy."""
+        vacant = self._vacant(spare=None)
+        return self._claim(vacant) if vacant is not None else None
+
     def append(self, resident: Resident, tokens: Iterable[int]) -> None:
         """Note that ``tokens`` have been decoded into ``resident``."""
         before = len(resident.tokens)

@@ -99,12 +99,25 @@ class _GenerationTag(jinja2.ext.Extension):
 
 
 class ChatTemplate:
-    """Renders conversations for one model. ``source`` is its template, empty for none."""
+    """Renders conversations for one model.
 
-    def __init__(self, source: str, vocabulary: Vocabulary) -> None:
+    Args:
+        source: Its template, empty for none.
+        vocabulary: Its tokens.
+        running: Called with True before foreign template code runs and with False after it, so that somebody
+            outside can put a limit to it.
+    """
+
+    def __init__(
+        self, source: str, vocabulary: Vocabulary, running: Callable[[bool], None] = lambda _: None
+    ) -> None:
         self._vocabulary = vocabulary
-        self._own = bool(source) and len(source.encode()) <= MAX_TEMPLATE_BYTES
-        self._template = _compile(source) if self._own else None
+        self._running = running
+        self._template: jinja2.Template | None = None
+        if source and len(source.encode()) <= MAX_TEMPLATE_BYTES:
+            running(True)
+            self._template = _compile(source)
+            running(False)
         self._fallback = _compile(CHATML)
         self._cuts: dict[str, list[Special]] = {}
 
@@ -153,7 +166,11 @@ class ChatTemplate:
             }
             for number, message in enumerate(messages)
         ]
-        text = _rendered(template, given, self._vocabulary, thinking)
+        self._running(True)
+        try:
+            text = _rendered(template, given, self._vocabulary, thinking)
+        finally:
+            self._running(False)
         parts: list[_Part] = []
         shown = set()
         position = 0

@@ -25,20 +25,27 @@ class ThreadTuner:
     Args:
         most: Threads when nothing else runs.
         apply: Called with the number to use from now on.
+        start: Threads to begin with, 0 for ``most``.
         clock: Seconds.
     """
 
     def __init__(
-        self, most: int, apply: Callable[[int], None], clock: Callable[[], float] = time.perf_counter
+        self,
+        most: int,
+        apply: Callable[[int], None],
+        *,
+        start: int = 0,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.most = most
-        self.threads = most
+        self.threads = start or most
         self._apply = apply
         self._clock = clock
         self._wall_s = self._cpu_s = 0.0
         self._retry_s = _FIRST_RETRY_S
         self._retry_at = 0.0
         self._trying = False
+        apply(self.threads)
 
     def note(self, wall_s: float, cpu_s: float) -> None:
         """Take note of a computation: its wall time and the processor time of the whole process."""

@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from desktop_slm.engine import hardware, llama, sampling
 from desktop_slm.engine import protocol as p
@@ -37,6 +36,7 @@ DEFAULT_N_CTX = 8192
 _SMALLEST_N_CTX = 1024
 _BEAT_S = 1.0
 _GPU_DEVICES = ("/dev/nvidia*", "/dev/dri", "/dev/kfd")
+_GPU_BACKENDS = ("cuda", "vulkan", "metal", "hip", "sycl", "opencl", "musa", "cann")
 _GPU_FILES = ("/usr/share", "/usr/local/cuda", "/etc", "/opt/rocm", "/sys", "/proc")
 
 
@@ -67,7 +67,7 @@ class LoadedModel:
         self.model = model
         self.context = context
         self.loaded = loaded
-        self.template = ChatTemplate(model.template, model)
+        self.template = ChatTemplate(model.template, model, worker.template_runs)
         self.sampling = sampling.model_sampling(model.metadata)
         self.scheduler = Scheduler(context, model, forgets=model.forgets, emit=worker.emit)
 
@@ -158,6 +158,10 @@ class Worker:
         """Send events of generate jobs."""
         self._channel.send(p.Events(tuple(items)))
 
+    def template_runs(self, running: bool) -> None:
+        """Foreign template code begins or ends: the app ends this process when it takes too long."""
+        self._enter("template" if running else "tokenizing")
+
     def _enter(self, stage: Stage) -> None:
         self._stage_since = time.monotonic()
         self._stage = stage
@@ -203,7 +207,6 @@ class Worker:
                     self._channel.send(_about_text(self._current.model, order))
             case p.CountPrompt():
                 if self._use(order.model, order) and self._current:
-                    self._enter("template")
                     prompt = self._current.template.prompt(order.messages)
                     self._channel.send(p.Counts(id=order.id, counts=(len(prompt.tokens),)))
             case p.Embed():
@@ -307,7 +310,7 @@ class Worker:
         )
         on_gpu = llama.supports_gpu() and n_gpu_layers != 0
         if not on_gpu and not spec.n_threads:
-            self._tuner = context.adapt_threads(self._n_threads)
+            self._tuner = context.adapt_threads(self._n_threads, self._threads_now())
         device, reason = _device(on_gpu)
         loaded = Loaded(
             path=spec.path,
@@ -332,7 +335,6 @@ class Worker:
         if not current.model.generates:
             raise ModelUnsupported("This model cannot write text", "Choose a chat model for this.")
         arrived = time.perf_counter()
-        self._enter("template")
         prompt = current.template.prompt(
             request.messages, prefill=request.prefill, reasoning=request.reasoning
         )
@@ -363,8 +365,12 @@ class Worker:
         n_ctx = max((len(prompt) for prompt in prompts), default=1)
         if n_ctx > model.n_ctx_train:
             raise ContextExceeded(n_ctx, model.n_ctx_train)
-        vectors = llama.embed(model, prompts, order.pooling, n_ctx=n_ctx, n_threads=self._n_threads)
+        vectors = llama.embed(model, prompts, order.pooling, n_ctx=n_ctx, n_threads=self._threads_now())
         self._channel.send(p.Vectors(id=order.id, vectors=tuple(vectors)))
+
+    def _threads_now(self) -> int:
+        """Return how many threads are of use at present, as learned from what has been computed."""
+        return self._tuner.threads if self._tuner else self._n_threads
 
     def _describe(self) -> Hardware:
         total, free = hardware.memory()
@@ -382,7 +388,7 @@ class Worker:
             devices=tuple(found),
             device=device,
             reason=reason,
-            threads=self._tuner.threads if self._tuner else self._n_threads,
+            threads=self._threads_now(),
             engine_version=llama.version(),
         )
 
@@ -400,11 +406,8 @@ def _device(on_gpu: bool) -> tuple[str, str]:
         return gpus[0].description or gpus[0].name, ""
     if gpus:
         return "CPU", "chosen in the settings, or the graphics memory is too small"
-    has_gpu_code = any(Path(llama.LIBRARY_FOLDER).glob("*ggml-*")) and any(
-        name in path.name
-        for path in Path(llama.LIBRARY_FOLDER).iterdir()
-        for name in ("cuda", "vulkan", "metal", "hip", "sycl", "opencl")
-    )
+    libraries = " ".join(path.name for path in llama.LIBRARY_FOLDER.iterdir())
+    has_gpu_code = any(f"ggml-{name}" in libraries for name in _GPU_BACKENDS)
     return "CPU", "no GPU found" if has_gpu_code else "built without GPU support"
 
 

@@ -1,13 +1,14 @@
 """The real engine on the starter model: what the face promises."""
 
 import math
+import random
 import subprocess
 import sys
 import threading
 import time
 
 import pytest
-from conftest import answer, ask
+from engine_asking import answer, ask
 
 from desktop_slm.engine.api import (
     Finished,
@@ -65,15 +66,15 @@ def test_max_tokens_is_exact(engine, spec):
     assert engine.count_tokens(spec, [text]) == [7]
 
 
-def test_a_seed_fixes_the_answer_and_none_does_not(engine, spec):
-    def story(seed):
-        return answer(
-            engine.generate(ask(spec, "Tell a story.", sampling=Sampling(temperature=1.0, seed=seed)))
-        )
+def test_a_seed_fixes_the_answer_whatever_was_asked_before_and_none_does_not(engine, spec):
+    def story(seed, text="Tell a story."):
+        sampling = Sampling(temperature=1.0, seed=seed)
+        return answer(engine.generate(ask(spec, text, sampling=sampling)))[0]
 
-    first = story(7)[0]
-    assert story(7)[0] == first
-    assert len({story(None)[0] for _ in range(3)} | {first, story(8)[0]}) > 2
+    first = story(7)
+    answer(engine.generate(ask(spec, "Tell a story. Make it short.", max_tokens=5)))
+    assert story(7) == first
+    assert len({story(None), story(None), first, story(8)}) == 4
 
 
 def test_stop_texts_across_token_borders(engine, spec):
@@ -371,3 +372,46 @@ def test_a_closed_engine_says_so(spec):
 
 def test_errors_of_files_are_model_errors():
     assert issubclass(ModelInvalid, ModelError)
+
+
+def test_random_jobs_from_many_threads(engine, spec):
+    """Threads ask, stop early and count in any order: every job ends, and the worker lives."""
+    pid = engine.worker_pid()
+    failures = []
+
+    def work(seed):
+        chance = random.Random(seed)
+        try:
+            for _ in range(4):
+                act = chance.randrange(4)
+                priority = chance.choice(["interactive", "background"])
+                options = {
+                    "priority": priority,
+                    "max_tokens": chance.randrange(1, 20),
+                    "sampling": Sampling(seed=seed),
+                }
+                made = ask(
+                    spec, f"Tell story {chance.randrange(3)}. " + "word " * chance.randrange(200), **options
+                )
+                if act == 0:
+                    assert engine.count_tokens(spec, ["a b c"]) == [3]
+                elif act == 1:
+                    events = engine.generate(made)
+                    next(events)
+                    events.close()
+                elif act == 2:
+                    ends = [e for _, e in engine.generate_many([made, made]) if isinstance(e, Finished)]
+                    assert len(ends) == 2
+                else:
+                    assert answer(engine.generate(made))[1].usage.completion_tokens <= 20
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(90)
+    assert failures == []
+    assert not any(thread.is_alive() for thread in threads)
+    assert engine.worker_pid() == pid

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import answer, ask
+from engine_asking import answer, ask
 
 from desktop_slm.engine.api import ModelSpec, PromptProgress, Text
 from desktop_slm.engine.client import EngineClient

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desktop_slm.engine.api import Finished, GenerateRequest, Message, ModelSpec, PromptProgress, Text
+from desktop_slm.engine.api import (
+    Finished,
+    GenerateRequest,
+    Message,
+    ModelSpec,
+    PromptProgress,
+    Sampling,
+    Text,
+)
 from desktop_slm.engine.scheduler import BATCH_TOKENS, RUNNING_MAX, SEQUENCES, Job, Scheduler
 from desktop_slm.engine.sequences import common_length
 from desktop_slm.engine.text import TextStream
@@ -108,11 +116,12 @@ class Words:
         return b"%d," % token
 
 
-def job(number, tokens, *, background=False, max_tokens=30, stops=()):
+def job(number, tokens, *, background=False, max_tokens=30, stops=(), seed=None):
     request = GenerateRequest(
         model=ModelSpec(path="x"),
         messages=(Message("user", "x"),),
         max_tokens=max_tokens,
+        sampling=Sampling(seed=seed),
         priority="background" if background else "interactive",
     )
     return Job(number, request, list(tokens), Drawer(), TextStream(stops), 0.0)
@@ -179,9 +188,10 @@ def test_any_mix_of_jobs_gives_each_its_own_answer(data):
         own = data.draw(st.lists(st.integers(0, 3), min_size=1, max_size=40))
         tokens = data.draw(st.sampled_from(shared)) + own
         limit = data.draw(st.integers(0, 40))
-        jobs.append(
-            (job(number, tokens, background=data.draw(st.booleans()), max_tokens=limit), tokens, limit)
-        )
+        seed = data.draw(st.sampled_from([None, None, 1]))
+        background = data.draw(st.booleans())
+        made = job(number, tokens, background=background, max_tokens=limit, seed=seed)
+        jobs.append((made, tokens, limit))
     cancelled = set()
     for made, _, _ in jobs:
         run.scheduler.submit(made)
@@ -270,8 +280,30 @@ def test_progress_of_a_long_prompt_is_told():
     run.scheduler.submit(job(1, [5] * 1500, max_tokens=1))
     run.finish()
     progress = [e for _, e in run.events if isinstance(e, PromptProgress)]
-    assert [e.done for e in progress] == [512, 1024, 1500]
+    assert [e.done for e in progress] == [128, 640, 1152, 1500]
     assert {e.total for e in progress} == {1500}
+
+
+def test_a_seeded_prompt_is_read_alone_from_its_beginning_in_equal_slices():
+    run = Run(n_ctx=6000)
+    shapes = []
+    plain = run.context.decode
+
+    def decode():
+        shapes.append([(position, sequence) for _, position, sequence, _ in run.context.batch])
+        return plain()
+
+    run.context.decode = decode
+    run.scheduler.submit(job(1, range(600), max_tokens=3))
+    run.finish()
+    run.scheduler.submit(job(2, range(10), background=True, max_tokens=40))
+    run.scheduler.step()
+    shapes.clear()
+    run.scheduler.submit(job(3, range(600), max_tokens=2, seed=7))
+    run.finish()
+    assert [len(shape) for shape in shapes[:2]] == [512, 88]
+    assert [position for shape in shapes[:2] for position, _ in shape] == list(range(600))
+    assert run.result(3)[1].usage.reused_tokens == 0
 
 
 def test_stop_texts_end_a_job():

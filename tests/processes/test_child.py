@@ -1,47 +1,20 @@
 """Children end in every way, and each end is told once, in words."""
 
 import os
-import queue
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from selftest_probe import Probe
 
 from desktop_slm.processes import selftest, usage
 from desktop_slm.processes.child import Child, ChildGone, command, environment
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
-
-
-class Probe:
-    """A self-test child with what it said."""
-
-    def __init__(self, **options):
-        self.messages = queue.SimpleQueue()
-        self.deaths = []
-        self.child = Child(
-            "desktop_slm.processes.selftest",
-            name="probe",
-            receives=selftest.Answer,
-            on_message=self.messages.put,
-            on_death=self.deaths.append,
-            **options,
-        )
-
-    def ask(self, order, timeout=20):
-        self.child.send(order)
-        return self.messages.get(timeout=timeout)
-
-    def death(self, timeout=20):
-        end = time.monotonic() + timeout
-        while not self.deaths:
-            assert time.monotonic() < end, "no death was told"
-            time.sleep(0.01)
-        assert len(self.deaths) == 1
-        return self.deaths[0]
 
 
 @pytest.fixture
@@ -134,6 +107,9 @@ def test_a_deaf_child_is_terminated_and_then_killed(probe):
     probe.child.send(selftest.Die("deaf"))
     time.sleep(0.1)
     os.kill(probe.child.pid, signal.SIGSTOP)  # neither sees its input close nor dies of a polite signal
+    state = Path(f"/proc/{probe.child.pid}/stat")
+    while state.exists() and state.read_text().rpartition(")")[2].split()[0] != "T":
+        time.sleep(0.01)  # its threads stop one after the other
     started = time.monotonic()
     death = probe.child.stop(grace_s=0.3)
     assert time.monotonic() - started < 5

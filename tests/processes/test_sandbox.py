@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from test_child import Probe
+from selftest_probe import Probe
 
 from desktop_slm.processes import landlock, seccomp, selftest
 
