@@ -13,24 +13,17 @@ from desktop_slm.documents.language import LANGUAGES, detect
 from desktop_slm.engine.api import Finished, FinishReason, GenerateRequest, Message, Sampling, Text
 from desktop_slm.errors import InvalidRequest
 from desktop_slm.tasks import prompts
-from desktop_slm.tasks.checking import repeats
 from desktop_slm.tasks.events import Piece, Progress, Review, TaskEvent, TranslationDone
 from desktop_slm.tasks.metering import Clock, Meter
 from desktop_slm.tasks.requests import Translate
-from desktop_slm.tasks.segments import Protected, Segment, numbers, protect, segments, split_to_fit
+from desktop_slm.tasks.segments import Protected, Segment, protect, segments, split_to_fit
 from desktop_slm.tasks.services import ChosenModel, Services
+from desktop_slm.tasks.translation_checks import DENSE, SegmentChecks
 
 _TOGETHER = 8
 _INTERACTIVE_SEGMENTS = 8
 _BUDGET_TOKENS = 400
 _TINY_BUDGET_TOKENS = 200
-_SHORT = 12
-_RATIO = (0.25, 4.0)
-_LETTERS_TO_DETECT = 40
-_DENSE = frozenset({"zh", "ja", "ko", "th"})
-_DENSE_FACTOR = 3.0
-
-_COPY = 0.8  # of the words
 
 Fault = str
 
@@ -133,7 +126,7 @@ class TranslateTask:
         for text in new:
             own = [attempt for (owner, _), attempt in zip(jobs, first, strict=True) if owner == text]
             faults = tuple(dict.fromkeys(fault for attempt in own for fault in attempt.faults))
-            joiner = "" if self.request.target in _DENSE else " "
+            joiner = "" if self.request.target in DENSE else " "
             self._known[text] = _Attempt(joiner.join(attempt.text for attempt in own), faults)
 
     def _parts(self, text: str) -> list[Protected]:
@@ -164,7 +157,8 @@ class TranslateTask:
                 if clock.due():
                     yield self._progress(clock)
         return [
-            self._checked(part, text, was_cut) for part, text, was_cut in zip(parts, texts, cut, strict=True)
+            self._checked(part, text, was_cut, _told(request))
+            for part, text, was_cut, request in zip(parts, texts, cut, requests, strict=True)
         ]
 
     def _request(self, part: Protected, faults: tuple[Fault, ...]) -> GenerateRequest:
@@ -201,7 +195,7 @@ class TranslateTask:
 
     # Checks
 
-    def _checked(self, part: Protected, raw: str, was_cut: bool) -> _Attempt:
+    def _checked(self, part: Protected, raw: str, was_cut: bool, told: str) -> _Attempt:
         """Clean what came back, put the protected parts in, and name every fault."""
         text = " ".join(raw.replace("<text>", "").split("</text>")[0].strip().split())
         source = part.restore(part.text)
@@ -210,36 +204,11 @@ class TranslateTask:
         faults = []
         if not part.marks_kept(text):
             faults.append("an address, placeholder or tag was lost")
-        result = part.restore(text)
-        if numbers(result) != numbers(source):
-            faults.append("a number was changed")
-        if was_cut or repeats(text):
+        if was_cut:
             faults.append("it did not come to an end")
-        if not self._plausible_length(source, result):
-            faults.append("its length does not fit")
-        faults += self._language_faults(source, result)
-        return _Attempt(result, tuple(faults))
-
-    def _plausible_length(self, source: str, result: str) -> bool:
-        if len(source) < _SHORT:
-            return len(result) <= _SHORT * _RATIO[1]
-        ratio = len(result) / len(source)
-        if self.request.target in _DENSE:
-            ratio *= _DENSE_FACTOR
-        if self._source in _DENSE:
-            ratio /= _DENSE_FACTOR
-        return _RATIO[0] <= ratio <= _RATIO[1]
-
-    def _language_faults(self, source: str, result: str) -> list[Fault]:
-        if self._source == self.request.target:
-            return []
-        if sum(c.isalpha() for c in source) >= _SHORT and _nearly_same(source, result):
-            return ["it was not translated"]
-        if sum(c.isalpha() for c in result) < _LETTERS_TO_DETECT:
-            return []
-        found = detect(result)
-        name = LANGUAGES[self.request.target]
-        return [f"it is not in {name}"] if found and found != self.request.target else []
+        result = part.restore(text)
+        faults += SegmentChecks(self._source, self.request.target).faults(source, result, told)
+        return _Attempt(result, tuple(dict.fromkeys(faults)))
 
     # Results
 
@@ -264,9 +233,8 @@ class TranslateTask:
         )
 
 
-def _nearly_same(source: str, result: str) -> bool:
-    """Tell whether a translation is the source again."""
-    if source.casefold() == result.casefold():
-        return True
-    words, found = source.casefold().split(), set(result.casefold().split())
-    return len(words) > 3 and sum(word in found for word in words) >= _COPY * len(words)
+def _told(request: GenerateRequest) -> str:
+    """Return what the model was told, without the text to translate."""
+    words = (str(message.content).split("<text>\n")[0] for message in request.messages)
+    after = str(request.messages[-1].content).rpartition("</text>")[2]
+    return " ".join([*words, after])
