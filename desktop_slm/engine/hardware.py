@@ -55,6 +55,16 @@ def _sysctl(name: str) -> int:
         return 0
 
 
+def running_elsewhere() -> int:
+    """Return how many threads other than this one want a processor right now, 0 when unknown."""
+    try:
+        lines = Path("/proc/stat").read_text().splitlines()
+    except OSError:
+        return 0
+    counts = [int(line.split()[1]) for line in lines if line.startswith("procs_running ")]
+    return max(0, counts[0] - 1) if counts else 0
+
+
 def memory() -> tuple[int, int]:
     """Return total RAM and what of it can be taken without swapping, in bytes; zeros when unknown."""
     try:

@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 _WINDOW_S = 0.04
 _MISSING_CORES = 0.3
-_FIRST_RETRY_S = 0.5
-_LAST_RETRY_S = 8.0
+_FIRST_RETRY_S = 2.0
+_LAST_RETRY_S = 16.0
 
 
 class ThreadTuner:

@@ -296,6 +296,7 @@ class Worker:
 
     def _open_model(self, path: str, n_gpu_layers: int, number: int) -> llama.Model:
         self._load_started = time.perf_counter()
+        self._others = hardware.running_elsewhere()
         return llama.Model(path, n_gpu_layers, self._log, lambda: number not in self._cancelled)
 
     def _finish_loading(
@@ -310,7 +311,7 @@ class Worker:
         )
         on_gpu = llama.supports_gpu() and n_gpu_layers != 0
         if not on_gpu and not spec.n_threads:
-            self._tuner = context.adapt_threads(self._n_threads, self._threads_now())
+            self._tuner = context.adapt_threads(self._n_threads, self._threads_to_begin())
         device, reason = _device(on_gpu)
         loaded = Loaded(
             path=spec.path,
@@ -367,6 +368,11 @@ class Worker:
             raise ContextExceeded(n_ctx, model.n_ctx_train)
         vectors = llama.embed(model, prompts, order.pooling, n_ctx=n_ctx, n_threads=self._threads_now())
         self._channel.send(p.Vectors(id=order.id, vectors=tuple(vectors)))
+
+    def _threads_to_begin(self) -> int:
+        """Leave alone the cores that others used both before and after the model was read."""
+        others = min(self._others, hardware.running_elsewhere())
+        return max(1, self._n_threads - others)
 
     def _threads_now(self) -> int:
         """Return how many threads are of use at present, as learned from what has been computed."""

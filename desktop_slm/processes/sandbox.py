@@ -91,7 +91,7 @@ def runtime_paths() -> list[str]:
         *(p for p in sys.path if p and Path(p).name in ("site-packages", "dist-packages", "lib-dynload")),
         "/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib",
         "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo",
-        "/sys/devices/system", "/proc/meminfo", "/proc/cpuinfo", "/proc/self",
+        "/sys/devices/system", "/proc/meminfo", "/proc/stat", "/proc/cpuinfo", "/proc/self",
         "/dev/urandom", "/dev/random", "/dev/zero",
     ]  # fmt: skip
     return sorted(set(folders))

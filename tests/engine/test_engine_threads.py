@@ -41,7 +41,7 @@ def test_asking_for_a_taken_core_becomes_rare():
     machine.run(10)
     before = len(machine.applied)
     machine.run(80)
-    assert len(machine.applied) - before <= 2 * 80 / 8 + 2
+    assert len(machine.applied) - before <= 2 * 80 / 16 + 2
     assert machine.tuner.threads == 1
 
 

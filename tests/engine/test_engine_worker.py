@@ -47,6 +47,7 @@ class Ladder:
         self.worker._log = type("Log", (), {"mebibytes": lambda self, pattern: 0})()
         self.worker._cancelled = set()
         self.worker._tuner = None
+        self.worker._others = 0
         self.rungs = []
         self.closed = 0
         ladder = self
