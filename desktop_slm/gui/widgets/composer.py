@@ -1,4 +1,4 @@
-"""Where the user writes: a text that grows with its lines, attached files, the context meter, Send or Stop."""
+"""Where the user writes: a growing text, attached files, the context meter, Send or Stop."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QElapsedTimer, QMimeData, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
+    QApplication,
     QFileDialog,
     QFrame,
     QHBoxLayout,
@@ -174,6 +175,7 @@ class Composer(QFrame):
         self.send = QPushButton("Send", self)
         theme.set_kind(self.send, "primary")
         self.send.clicked.connect(self._on_send_clicked)
+        self._since_click = QElapsedTimer()
         self._draft = QTimer(self)
         self._draft.setSingleShot(True)
         self._draft.setInterval(DRAFT_MS)
@@ -313,6 +315,10 @@ class Composer(QFrame):
 
     @Slot()
     def _on_send_clicked(self) -> None:
+        last = self._since_click
+        if last.isValid() and not last.hasExpired(QApplication.doubleClickInterval()):
+            return  # the second press of a double click, which by now means the opposite
+        last.start()
         if self._busy:
             self.stop_requested.emit()
         else:
