@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before anything imports Qt
 os.environ["PYTHON_KEYRING_BACKEND"] = (
@@ -68,3 +71,43 @@ def starter_path(starter_source: Path) -> Path:
             unfinished.chmod(0o444)
             unfinished.replace(target)
     return target
+
+
+def _link(source: str, target: str) -> None:
+    """Give a file a second name, or copy it where the folders lie on different disks."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+@pytest.fixture(scope="session")
+def prepared_shelf(starter_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a models folder with the prepared starter on it, made by the shelf itself. Not to be changed."""
+    from desktop_slm.models.shelf import Shelf
+
+    folder = tmp_path_factory.mktemp("prepared") / "models"
+    shelf = Shelf(folder, quantize=lambda _source, target, _layout: _link(str(starter_path), target))
+    assert shelf.ensure_starter().prepared_from
+    return folder
+
+
+@pytest.fixture(scope="session")
+def furnish(prepared_shelf: Path) -> Callable[[Path], Paths]:
+    """Return what makes an installation below a folder that has the starter and a small context."""
+    from desktop_slm import settings
+
+    def make(folder: Path, **changes: Any) -> Paths:
+        paths = Paths.under(folder)
+        shutil.copytree(prepared_shelf, paths.models, copy_function=_link)
+        settings.save(paths.settings, settings.Settings(**{"n_ctx": 2048, **changes}))
+        return paths
+
+    return make
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let no two tests compute at the same time: inference takes all cores (``--dist loadgroup``)."""
+    for item in items:
+        if item.get_closest_marker("model") and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("model"))
