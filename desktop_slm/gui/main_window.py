@@ -6,6 +6,7 @@ concerns two of them is wired on one page below, "Connect signals".
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable
 from functools import cached_property, partial
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 LEAST_SIZE = (900, 600)
 FIRST_SIZE = (1280, 800)
 DEFAULT_N_CTX = 8192
+_TITLE_BAR_PX = 32  # must stay in reach of the mouse
 _WARM_UP_MS = 1500
 _IDLE_CHECK_MS = 15_000
 _DROP_ACTIONS = {"chat": "ask", "translate": "translate"}
@@ -226,6 +228,7 @@ class MainWindow(QMainWindow):
         """Start the engine's worker while the user reads: the first answer comes sooner."""
         if not self._closing:
             self.computer.refresh()
+            run_call(_import_pages)
 
     # Pages
 
@@ -621,8 +624,11 @@ class MainWindow(QMainWindow):
         if not (isinstance(kept, list) and len(kept) == 5 and all(isinstance(part, int) for part in kept)):
             return
         wanted = QRect(*kept[:4])
-        if any(screen.availableGeometry().intersects(wanted) for screen in QGuiApplication.screens()):
-            self.setGeometry(wanted)
+        for screen in QGuiApplication.screens():
+            if (room := screen.availableGeometry()).intersects(wanted):
+                wanted.moveTop(max(wanted.top(), room.top() + _TITLE_BAR_PX))
+                self.setGeometry(wanted)
+                break
         if kept[4]:
             self.setWindowState(Qt.WindowState.WindowMaximized)
 
@@ -637,3 +643,10 @@ class MainWindow(QMainWindow):
                 app.change_settings(extra={**app.settings.extra, "window": kept})
             except DesktopSlmError:
                 return  # a place on the screen is not worth a message while closing
+
+
+def _import_pages() -> None:
+    """Import what the other pages need, off the GUI thread: the first click on them finds it there."""
+    for name in ("documents", "translate", "history", "settings"):
+        importlib.import_module(f"desktop_slm.gui.pages.{name}")
+        importlib.import_module(f"desktop_slm.gui.desks.{name}")

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import socket
 import sys
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QMessageLogContext, QObject, QtMsgType, Slot, qInstallMessageHandler
+from PySide6.QtCore import (
+    QMessageLogContext,
+    QObject,
+    QSocketNotifier,
+    QtMsgType,
+    Slot,
+    qInstallMessageHandler,
+)
 from PySide6.QtWidgets import QApplication
 
 from desktop_slm import settings as settings_file
@@ -35,8 +45,10 @@ def main(arguments: list[str] | None = None) -> int:
     sys.excepthook = crashes.report
     restarts = Restarter()
     window.restart_requested.connect(restarts.request)
+    signals = SignalWatch(window)
     window.show()
     code = qt.exec()
+    signals.close()
     sys.excepthook = sys.__excepthook__
     if restarts.requested:
         restart()
@@ -98,6 +110,42 @@ class CrashReporter:
                     show_crash(kind, error, trace, self._window)
             finally:
                 self._showing = False
+
+
+class SignalWatch(QObject):
+    """Closes the window in order on Ctrl+C, SIGTERM and at log-out, keeping what is under way.
+
+    Python runs its signal handlers between bytecodes, and there are none while Qt waits: a byte on a socket
+    wakes the loop up.
+    """
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._read, self._write = socket.socketpair()
+        for end in (self._read, self._write):
+            end.setblocking(False)
+        self._notifier = QSocketNotifier(self._read.fileno(), QSocketNotifier.Type.Read, self)
+        self._notifier.activated.connect(self._on_notifier_activated)
+        signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._on_signal)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._window.close()
+
+    @Slot()
+    def _on_notifier_activated(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._read.recv(64)
+
+    def close(self) -> None:
+        """Give the signals back."""
+        signal.set_wakeup_fd(-1)
+        self._notifier.setEnabled(False)
+        self._read.close()
+        self._write.close()
 
 
 class Restarter(QObject):

@@ -145,3 +145,30 @@ def test_a_failing_print_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_licences_of_the_parts_are_at_hand() -> None:
     assert "License" in licence_of("msgspec")
     assert len(licence_of("PySide6-Essentials")) > 20
+
+
+_SIGNALED = """
+import os, signal, sys
+from desktop_slm.gui import run
+from PySide6.QtCore import QTimer
+from desktop_slm.gui.main_window import MainWindow
+begun = MainWindow.showEvent
+def show(window, event):
+    begun(window, event)
+    QTimer.singleShot(300, lambda: os.kill(os.getpid(), signal.SIGTERM))
+MainWindow.showEvent = show
+closed = MainWindow.closeEvent
+def close(window, event):
+    closed(window, event)
+    print("closed in order", flush=True)
+MainWindow.closeEvent = close
+sys.exit(run.main(["desktop-slm"]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
+def test_a_signal_closes_the_window_in_order(home: Paths) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _SIGNALED], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "closed in order"), done.stderr[-2000:]
