@@ -186,6 +186,18 @@ def test_a_very_long_text_is_shown_in_part_and_given_in_full(
     assert view.given_text == text
 
 
+def test_a_text_of_too_many_parts_is_shown_in_part(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer_view, "MAX_SHOWN_LEAVES", 500)
+    for text in ("- a\n" * 3_000, "|a|b|\n|-|-|\n" + "|x|y|\n" * 2_000):
+        view = _shown(qtbot, text)
+        assert view.document().blockCount() < 2_000
+        assert view.toPlainText().count("too long to show") == 1
+        assert view.given_text == text
+        view.feed("more")
+        view.advance_all()
+        assert "more" not in view.toPlainText()
+
+
 def test_work_is_done_in_slices(qtbot: QtBot) -> None:
     view = AnswerView()
     qtbot.addWidget(view)

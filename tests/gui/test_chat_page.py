@@ -396,6 +396,19 @@ def test_the_meter_tells_what_the_model_sees(qtbot: QtBot, page: ChatPage) -> No
     page.show_conversation(LEASE, [QUESTION, MessageRecord(
         id="m2", conversation="c1", parent="m1", role="assistant", text="x", usage=usage)])  # fmt: skip
     meter = page.composer.meter
+    stopped = MessageRecord(
+        id="m4",
+        conversation="c1",
+        parent="m1",
+        role="assistant",
+        text="x" * 40,
+        usage=Usage(),
+        state="stopped",
+    )
+    before = page.transcript.records()
+    page.show_messages([*before, stopped])
+    assert meter.figures() == "~4,910 of 8,192", "a stopped answer tells no usage: its text is estimated"
+    page.show_messages(before)
     assert meter.figures() == "~4,900 of 8,192"
     page.composer.text.setPlainText("word " * 400)
     qtbot.waitUntil(lambda: meter.use.new_text == 500, timeout=3_000)

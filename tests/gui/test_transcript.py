@@ -338,3 +338,4 @@ def test_cost_in_words() -> None:
         "1.5 tok/s · first word after 1.2 s"
     )
     assert cost_in_words(Usage(completion_tokens=1)) == ""
+    assert cost_in_words(Usage(first_token_s=0.01)) == "first word at once"

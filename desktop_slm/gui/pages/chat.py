@@ -473,7 +473,7 @@ class ChatPage(QWidget):
         """Take the tokens of the conversation from its last answer, or guess them."""
         self._used_tokens = 0
         for message in reversed(messages):
-            if message.usage is not None:
+            if message.usage is not None and message.usage.prompt_tokens:
                 self._used_tokens += message.usage.prompt_tokens + message.usage.completion_tokens
                 return
             self._used_tokens += estimate_tokens(message.text)

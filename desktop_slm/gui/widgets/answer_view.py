@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import QMimeData, QRect, QRectF, QSize, Qt, QUrl, Signal, Slot
@@ -25,15 +26,16 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QPushButton, QTextBrowser, QWidget
 
 from desktop_slm.gui import theme
-from desktop_slm.gui.markdown import MarkdownStream, PlainStream, references_in
+from desktop_slm.gui.markdown import Leaf, MarkdownStream, PlainStream, references_in
 from desktop_slm.gui.widgets.leaf_painter import cursor_block, kind_of, paint_beneath
 from desktop_slm.gui.widgets.leaf_writer import CODE_PAD_PX, MARKER, OPENS, LeafWriter
 
 BUDGET_S = 0.008
 """Time one `AnswerView.advance` may take before it leaves the rest for the next call."""
 
-MAX_SHOWN_CHARS = 400_000
-"""Longest text that is shown; Copy still gives all of it."""
+MAX_SHOWN_CHARS = 300_000
+MAX_SHOWN_LEAVES = 10_000
+"""Longest text that is shown, and most lines and table cells; Copy still gives all of it."""
 
 _TOO_LONG = "\n\n*The rest of this message is too long to show here. Copy gives all of it.*\n"
 _PLAIN_KEYS = frozenset(
@@ -82,6 +84,7 @@ class AnswerView(QTextBrowser):
         self._stream: MarkdownStream | PlainStream = PlainStream() if plain else MarkdownStream()
         self._given: list[str] = []
         self._shown_chars = 0
+        self._shown_leaves = 0
         self._growing = False
         self.version = 0
         self._placed = (-1, -1)
@@ -113,6 +116,7 @@ class AnswerView(QTextBrowser):
             self._stream = MarkdownStream(None if growing else references_in(text))
         self._given.clear()
         self._shown_chars = 0
+        self._shown_leaves = 0
         self._growing = growing
         self.feed(text)
 
@@ -120,7 +124,7 @@ class AnswerView(QTextBrowser):
         """Append text; `advance` brings it in."""
         self._given.append(text)
         room = MAX_SHOWN_CHARS - self._shown_chars
-        if room > 0:
+        if room > 0 and self._shown_leaves <= MAX_SHOWN_LEAVES:
             self._stream.feed(text if len(text) <= room else text[:room] + _TOO_LONG)
         self._shown_chars += len(text)
 
@@ -144,7 +148,9 @@ class AnswerView(QTextBrowser):
         changed = False
         while self._stream.pending and time.perf_counter() < deadline:
             finished = self._stream.advance()
-            changed = self._writer.update(finished, ()) or changed if finished else changed
+            if finished:
+                changed = self._writer.update(finished, ()) or changed
+                self._count(finished)
         changed = self._writer.update((), self._stream.tail(growing=self._growing)) or changed
         if changed:
             self.version += 1
@@ -249,6 +255,14 @@ class AnswerView(QTextBrowser):
         button.setAccessibleName("Copy the code")
         button.clicked.connect(self._on_copy_clicked)
         return button
+
+    def _count(self, finished: Sequence[Leaf]) -> None:
+        """Stop showing a text that has too many parts, and say so."""
+        before = self._shown_leaves
+        self._shown_leaves += sum(max(1, len(leaf.rows) * len(leaf.aligns)) for leaf in finished)
+        if before <= MAX_SHOWN_LEAVES < self._shown_leaves:
+            self._stream = MarkdownStream()
+            self._stream.feed(_TOO_LONG)
 
     def _select(self, anchor: int, position: int) -> None:
         """Select what was selected before text came in behind it."""

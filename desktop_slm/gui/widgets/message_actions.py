@@ -95,6 +95,8 @@ def cost_in_words(usage: Usage | None) -> str:
     if usage.decode_s > 0 and usage.completion_tokens > 1:
         rate = usage.completion_tokens / usage.decode_s
         parts.append(f"{rate:.0f} tok/s" if rate >= 10 else f"{rate:.1f} tok/s")
-    if usage.first_token_s > 0:
+    if 0 < usage.first_token_s < 0.05:
+        parts.append("first word at once")
+    elif usage.first_token_s > 0:
         parts.append(f"first word after {usage.first_token_s:.1f} s")
     return " · ".join(parts)
