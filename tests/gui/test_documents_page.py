@@ -280,8 +280,8 @@ def test_an_encrypted_file_asks_for_its_password_here(page: DocumentsPage, windo
     assert panel.isHidden()
     page.on_event(SUMMARY)
     page.job_finished()
-    assert page._screen is not None
-    assert "right" not in str(page._screen.request)
+    assert page._screen._file is not None
+    assert "right" not in str(page._screen._file.request)
     assert page._works == {}
 
 

@@ -54,6 +54,22 @@ class Work:
             return StoredSource(self.document_id)
         return self.request.source if isinstance(self.request, ReadDocument) else self.request.sources[0]
 
+    @property
+    def doing(self) -> str:
+        """What it is, in one word or two."""
+        if isinstance(self.request, Ask):
+            return "Looking for an answer"
+        return "Summarizing" if isinstance(self.request, Summarize) else "Reading"
+
+    @property
+    def result(self) -> str:
+        """What has been done with a finished file, in words; empty for the usual ones."""
+        if self.outcome != "done" or self.document is None:
+            return ""
+        count = len(self.document.pages)
+        pages = f"{count:,} {self.document.page_unit}{'' if count == 1 else 's'}"
+        return f"summarized, {pages}" if isinstance(self.request, Summarize) else f"read, {pages}"
+
     def unlock(self, password: str) -> None:
         """Try again with a password."""
         source = self.source
