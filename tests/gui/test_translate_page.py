@@ -55,7 +55,7 @@ class Window:
 def page(qtbot: QtBot) -> Iterator[TranslatePage]:
     made = TranslatePage()
     made._typing.setInterval(30)
-    made._settled.setInterval(60)
+    made._draft.timer.setInterval(60)
     made.resize(1216, 772)
     made.show()
     qtbot.waitExposed(made)
@@ -303,7 +303,7 @@ def test_parts_that_need_a_look_are_marked_with_reasons(page: TranslatePage, win
     )
     page.on_event(translation("One. 🌍 Two 6. Two 6.", needs_review=reviews))
     page.job_finished()
-    assert page.marked_texts() == ["Two 6.", "Two 6."]
+    assert page.marks.texts() == ["Two 6.", "Two 6."]
     assert page.review.title() == "2 parts need a look"
     assert page.review.buttons[1].text() == "“Zwei 5.”: a number was changed; too long"
     click(page.review.buttons[0])
@@ -312,7 +312,7 @@ def test_parts_that_need_a_look_are_marked_with_reasons(page: TranslatePage, win
     colors = _colors(page.target.editor)
     assert theme.current().warning_ground.lower() in colors
     page.show_source("neu")
-    assert page.marked_texts() == []
+    assert page.marks.texts() == []
     assert page.review.isHidden()
 
 

@@ -6,43 +6,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtGui import (
-    QColor,
-    QGuiApplication,
-    QHideEvent,
-    QKeySequence,
-    QShortcut,
-    QShowEvent,
-    QTextCharFormat,
-    QTextCursor,
-)
-from PySide6.QtWidgets import (
-    QFileDialog,
-    QHBoxLayout,
-    QPushButton,
-    QSplitter,
-    QTextEdit,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtGui import QGuiApplication, QHideEvent, QKeySequence, QShortcut, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 from desktop_slm.errors import DesktopSlmError
 from desktop_slm.gui import theme
+from desktop_slm.gui.pages.translation_draft import TranslationDraft
+from desktop_slm.gui.widgets.file_dialogs import choose_files
 from desktop_slm.gui.widgets.icon_button import IconButton
 from desktop_slm.gui.widgets.job_bar import JobBar
 from desktop_slm.gui.widgets.language_picker import RIGHT_TO_LEFT, LanguagePicker
 from desktop_slm.gui.widgets.notice_bar import NoticeBar
 from desktop_slm.gui.widgets.plain_label import several_lines
+from desktop_slm.gui.widgets.review_marks import ReviewMarks
 from desktop_slm.gui.widgets.review_view import ReviewView
 from desktop_slm.gui.widgets.text_pane import TextPane
 from desktop_slm.gui.widgets.top_bar import TopBar
 from desktop_slm.gui.widgets.translation_history import COLUMN_PX, TranslationHistory
 from desktop_slm.store.records import TranslationRecord
-from desktop_slm.tasks.events import DocumentRead, Piece, Progress, Review, TaskEvent, TranslationDone, Warned
+from desktop_slm.tasks.events import DocumentRead, Piece, Progress, TaskEvent, TranslationDone, Warned
 from desktop_slm.tasks.requests import FileSource, ReadDocument, Translate
 
 TYPING_PAUSE_MS = 900
-SETTLED_MS = 4000
 AS_TYPED_LIMIT = 6000
 SUFFIXES = (".txt", ".md", ".html", ".htm", ".docx", ".pdf")
 
@@ -75,13 +60,13 @@ class TranslatePage(QWidget):
         self._fresh = False
         self._outdated = False
         self._filling = False
-        self._done: TranslationDone | None = None
-        self._done_source = ""
-        self._kept = True
-        self._typing = _single_shot(self, TYPING_PAUSE_MS)
+        self._typing = QTimer(self)
+        self._typing.setSingleShot(True)
+        self._typing.setInterval(TYPING_PAUSE_MS)
         self._typing.timeout.connect(self._on_typing_timeout)
-        self._settled = _single_shot(self, SETTLED_MS)
-        self._settled.timeout.connect(self.offer_to_keep)
+        self._draft = TranslationDraft(self)
+        self._draft.settled.connect(self.offer_to_keep)
+        self._draft.keep_requested.connect(self.keep_requested)
         self.note = NoticeBar()
         self.error = NoticeBar()
         self.error.first_pressed.connect(self._on_translate_clicked)
@@ -91,7 +76,7 @@ class TranslatePage(QWidget):
         self.source.editor.textChanged.connect(self._on_source_text_changed)
         self.target = TextPane("Translation", "The translation appears here", read_only=True)
         self.review = ReviewView()
-        self.review.review_chosen.connect(self._on_review_chosen)
+        self.marks = ReviewMarks(self.source, self.target, self.review)
         self.history = TranslationHistory()
         self.history.restored.connect(self.show_translation)
         self.history.favorite_changed.connect(self.favorite_changed)
@@ -99,7 +84,6 @@ class TranslatePage(QWidget):
         self._make_layout()
         self._make_shortcuts()
         self._update_buttons()
-        theme.signals.changed.connect(self._on_theme_changed)
 
     # told by the window
 
@@ -173,11 +157,7 @@ class TranslatePage(QWidget):
     @Slot()
     def offer_to_keep(self) -> None:
         """Offer a translation made while typing to be kept, once."""
-        self._settled.stop()
-        if self._done is None or self._kept or self._done_source != self.source.text():
-            return
-        self._kept = True
-        self.keep_requested.emit(self._done_source, self._done)
+        self._draft.offer(self.source.text())
 
     # parts
 
@@ -292,8 +272,7 @@ class TranslatePage(QWidget):
         """Append a piece; the first one takes the old translation's place."""
         if self._fresh:
             self._fresh = False
-            self.review.show_reviews([])
-            self.target.editor.setExtraSelections([])
+            self.marks.show(())
             self.target.set_text("")
         self.target.append(text)
         self._update_buttons()
@@ -306,12 +285,9 @@ class TranslatePage(QWidget):
             self.target.set_text(done.text)
         if done.source_language and not request.source:
             self.source_picker.show_detected(done.source_language)
-        self._done, self._done_source = done, request.text
-        self._kept = bool(request.save or done.reason == "cancelled")
-        self._show_reviews(done.needs_review)
+        self._draft.set(request, done)
+        self.marks.show(done.needs_review)
         self._fit_directions()
-        if not self._kept:
-            self._settled.start()
         self._update_buttons()
 
     def _load(self, event: DocumentRead) -> None:
@@ -329,8 +305,8 @@ class TranslatePage(QWidget):
         self.source.set_text(several_lines(source))
         self.target.set_text(several_lines(target))
         self._filling = False
-        self._done, self._kept = None, True
-        self._show_reviews(())
+        self._draft.forget()
+        self.marks.show(())
         self.error.say("")
         self._update_buttons()
 
@@ -339,29 +315,6 @@ class TranslatePage(QWidget):
         if self._running is not None:
             self._outdated = outdated
             self.stop_requested.emit()
-
-    # marks
-
-    def _show_reviews(self, reviews: Sequence[Review]) -> None:
-        self.review.show_reviews(reviews)
-        style = QTextCharFormat()
-        style.setBackground(QColor(theme.current().warning_ground))
-        style.setForeground(QColor(theme.current().ink))
-        style.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
-        style.setUnderlineColor(QColor(theme.current().warning))
-        marks, start = [], 0
-        for review in reviews:
-            cursor = _find(self.target.editor, review.target, start)
-            if cursor is not None:
-                start = cursor.selectionEnd()
-                mark = QTextEdit.ExtraSelection()
-                mark.cursor, mark.format = cursor, style
-                marks.append(mark)
-        self.target.editor.setExtraSelections(marks)
-
-    def marked_texts(self) -> list[str]:
-        """Return the parts of the translation that are marked as needing a look."""
-        return [mark.cursor.selectedText() for mark in self.target.editor.extraSelections()]
 
     def _fit_directions(self) -> None:
         source = self.source_picker.code or self.source_picker.detected
@@ -394,7 +347,7 @@ class TranslatePage(QWidget):
         self.source.show_count()
         if self._filling:
             return
-        self._settled.stop()
+        self._draft.touch()
         self._update_buttons()
         if self.source.text().strip():
             self._typing.start()
@@ -451,55 +404,10 @@ class TranslatePage(QWidget):
         QGuiApplication.clipboard().setText(self.target.text())
         self.offer_to_keep()
 
-    @Slot(object)
-    def _on_review_chosen(self, review: Review) -> None:
-        """Select the part in both panes."""
-        for pane, text in ((self.source, review.source), (self.target, review.target)):
-            cursor = _find(pane.editor, text, 0)
-            if cursor is not None:
-                pane.editor.setTextCursor(cursor)
-                pane.editor.ensureCursorVisible()
-
     @Slot()
     def _on_open_clicked(self) -> None:
-        dialog = QFileDialog(self, "Open a text")
-        dialog.setObjectName("open-text")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
-        dialog.setNameFilters([f"Documents ({patterns})", "All files (*)"])
-        dialog.filesSelected.connect(self.open_paths)
-        dialog.open()
+        choose_files(self, "open-text", "Open a text", SUFFIXES, self.open_paths, several=False)
 
     @Slot(bool)
     def _on_history_toggled(self, shown: bool) -> None:
         self.history.setVisible(shown)
-
-    @Slot()
-    def _on_theme_changed(self) -> None:
-        if self._done is not None:
-            self._show_reviews(self._done.needs_review)
-
-
-def _single_shot(owner: QWidget, interval_ms: int) -> QTimer:
-    timer = QTimer(owner)
-    timer.setSingleShot(True)
-    timer.setInterval(interval_ms)
-    return timer
-
-
-def _find(editor: QTextEdit, text: str, start: int) -> QTextCursor | None:
-    """Find a passage that may span lines; ``start`` and the cursor count in UTF-16 units."""
-    if not text.strip():
-        return None
-    units = editor.toPlainText().encode("utf-16-le")
-    wanted = text.strip().encode("utf-16-le")
-    found = units.find(wanted, start * 2)
-    while found % 2 == 1:  # between two halves of a unit
-        found = units.find(wanted, found + 1)
-    if found < 0:
-        return None
-    cursor = QTextCursor(editor.document())
-    cursor.setPosition(found // 2)
-    cursor.setPosition((found + len(wanted)) // 2, QTextCursor.MoveMode.KeepAnchor)
-    return cursor
