@@ -34,7 +34,8 @@ _MIN_WORDS_WITHOUT_END = 7
 _OVERLAP = 0.5
 _OVERLAP_STRICT = 0.92
 _ORDER_STRICT = 0.85
-_SAME = 0.75
+SAME = 0.75
+"""Share of the shorter sentence's terms from which two sentences say the same."""
 _COPIED_WORDS = 6
 
 
@@ -96,7 +97,7 @@ def in_order(text: str, source: str) -> float:
 def same(first: str, second: str) -> bool:
     """Tell whether two sentences say nearly the same in nearly the same words."""
     a, b = set(terms(first)), set(terms(second))
-    return bool(a and b) and len(a & b) / min(len(a), len(b)) >= _SAME
+    return bool(a and b) and len(a & b) / min(len(a), len(b)) >= SAME
 
 
 def repeats(text: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from desktop_slm.documents.model import KeySentence
 from desktop_slm.documents.terms import terms
-from desktop_slm.tasks.checking import overlap, same
+from desktop_slm.tasks.checking import SAME, overlap
 from desktop_slm.tasks.events import Sentence
 from desktop_slm.tasks.outline import DocumentSection
 
@@ -49,29 +49,43 @@ def choose(
     A candidate weighs more when it resembles a key sentence, when its section has not been heard yet, when it
     carries a number, and when it concerns the focus; near repetitions of what is chosen are left out.
     """
-    taken = list(chosen)
-    covered = {section_of(candidate.block, sections) for candidate in taken}
-    rest = [(_weight(candidate.sentence.text, key, focus), candidate) for candidate in candidates]
+    taken = [_Weighed(candidate, 0.0) for candidate in chosen]
+    covered = {section_of(candidate.block, sections) for candidate in chosen}
+    known = [(frozenset(terms(sentence.text)), 0.5 + sentence.score / 2) for sentence in key]
+    rest = [_Weighed(candidate, 0.0) for candidate in candidates]
+    for one in rest:
+        one.weight = _weight(one, known, focus)
+        one.section = section_of(one.candidate.block, sections)
     picked: list[Candidate] = []
     while rest and len(picked) < count:
-        best = max(
-            rest,
-            key=lambda pair: (
-                pair[0] + (_NEW_SECTION if section_of(pair[1].block, sections) not in covered else 0)
-            ),
-        )
+        best = max(rest, key=lambda one: one.weight + (_NEW_SECTION if one.section not in covered else 0))
         rest.remove(best)
-        candidate = best[1]
-        if any(same(candidate.sentence.text, other.sentence.text) for other in taken):
+        if any(_same(best.terms, other.terms) for other in taken):
             continue
-        taken.append(candidate)
-        picked.append(candidate)
-        covered.add(section_of(candidate.block, sections))
+        taken.append(best)
+        picked.append(best.candidate)
+        covered.add(best.section)
     return picked
 
 
-def _weight(text: str, key: Sequence[KeySentence], focus: str) -> float:
-    weight = max((overlap(text, sentence.text) * (0.5 + sentence.score / 2) for sentence in key), default=0.0)
+class _Weighed:
+    """A candidate with what is compared again and again."""
+
+    def __init__(self, candidate: Candidate, weight: float) -> None:
+        self.candidate = candidate
+        self.terms = frozenset(terms(candidate.sentence.text))
+        self.weight = weight
+        self.section = -1
+
+
+def _same(first: frozenset[str], second: frozenset[str]) -> bool:
+    """Do what `checking.same` does, on terms."""
+    return bool(first and second) and len(first & second) / min(len(first), len(second)) >= SAME
+
+
+def _weight(one: _Weighed, known: Sequence[tuple[frozenset[str], float]], focus: str) -> float:
+    text, own = one.candidate.sentence.text, one.terms
+    weight = max((len(own & other) / len(own) * score for other, score in known), default=0.0) if own else 0.0
     if re.search(r"\d", text):
         weight += _NUMBER
     if len(terms(text)) not in _GOOD_TERMS:

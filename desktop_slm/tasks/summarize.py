@@ -76,7 +76,7 @@ class DocumentSummary:
     @cached_property
     def _weights(self) -> list[KeySentence]:
         """The weight of many sentences, to choose among notes."""
-        return key_sentences(self.source.document, max(60, 3 * len(self._chunks)))
+        return key_sentences(self.source.document, min(300, max(60, 3 * len(self._chunks))))
 
     @cached_property
     def checker(self) -> Checker:
@@ -334,7 +334,7 @@ class DocumentSummary:
                 skipped.append(Skipped(page.number, "not asked for"))
             elif page.is_image:
                 skipped.append(Skipped(page.number, "a scan without text"))
-            elif page.number not in readable:
+            elif not page.blocks:
                 skipped.append(Skipped(page.number, "no text"))
             else:
                 skipped.append(Skipped(page.number, "not reached"))

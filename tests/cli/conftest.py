@@ -65,7 +65,7 @@ def finished(program: Callable[..., subprocess.Popen[str]]) -> Callable[..., Res
 
     def run(*arguments: object) -> Result:
         process = program(*arguments)
-        out, err = process.communicate(timeout=170)
+        out, err = process.communicate(timeout=380)
         return Result(process.returncode, out, err)
 
     return run

@@ -13,7 +13,7 @@ from cli_result import Result
 from desktop_slm.documents.reader import open_document, read_file
 from desktop_slm.paths import Paths
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.timeout(400)]
 
 
 def test_the_sample_is_summarized_cited_and_found_again(
