@@ -11,8 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
@@ -20,12 +19,18 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 
-LeafKind = Literal["paragraph", "heading", "code", "table", "rule", "plain"]
-Align = Literal["", "left", "center", "right"]
-
-WINDOW_CHARS = 4_000
-WINDOW_LINES = 120
-"""Most text that is parsed at once; a longer block is cut, which only costs formatting across the cut."""
+from desktop_slm.gui.leaves import (
+    LINE_BREAK,
+    WINDOW_CHARS,
+    WINDOW_LINES,
+    Align,
+    Cell,
+    Leaf,
+    Run,
+    clean,
+    first_lines,
+    line_offset,
+)
 
 MAX_NESTING = 40
 """Levels of nesting (a list takes two); text that goes deeper is shown as it is."""
@@ -50,62 +55,9 @@ MAX_INDENT = 8
 MAX_LINE_CHARS = 2_000
 ALLOWED_SCHEMES = frozenset({"http", "https", "mailto"})
 
-_LINE_BREAK = "\u2028"
 _REFERENCE = re.compile(r"^ {0,3}\[[^\]\n]{1,200}\]:[ \t]*\S+", re.MULTILINE)
 _UNDECIDED = re.compile(r"[\s\-=*+#>`~|:_\d.)\[\]]*")
 _TASK = re.compile(r"\[([ xX])\](?:[ \t]|$)")
-_UNSHOWABLE = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, 0xFFFC, 0x2029))
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Text in one style; ``href`` is an allowed address or empty."""
-
-    text: str
-    bold: bool = False
-    italic: bool = False
-    strike: bool = False
-    code: bool = False
-    href: str = ""
-
-
-Cell = tuple[Run, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """One piece of an answer, from top to bottom.
-
-    Attributes:
-        kind: ``code`` is one line of a code block, ``opens`` marks its first line; ``plain`` is text that is
-            no Markdown.
-        runs: Its text; line breaks inside are U+2028.
-        level: Of a heading, from 1.
-        indent: Depth of lists around it.
-        quote: Depth of block quotes around it.
-        marker: What stands before the first leaf of a list item: ``•``, ``3.``, ``☐``, ``☑``.
-        loose: A blank line stands before it.
-        language: Of a code block, as the answer names it.
-        rows: Of a table, the first one is the header.
-        aligns: Of a table, one per column.
-    """
-
-    kind: LeafKind
-    runs: tuple[Run, ...] = ()
-    level: int = 0
-    indent: int = 0
-    quote: int = 0
-    marker: str = ""
-    loose: bool = False
-    language: str = ""
-    opens: bool = False
-    rows: tuple[tuple[Cell, ...], ...] = ()
-    aligns: tuple[Align, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """Its text without styles."""
-        return "".join(run.text for run in self.runs)
 
 
 def is_allowed_link(address: str) -> bool:
@@ -134,11 +86,6 @@ def to_leaves(text: str) -> list[Leaf]:
     while stream.pending:
         leaves += stream.advance()
     return [*leaves, *stream.tail()]
-
-
-def to_html(text: str) -> str:
-    """Return HTML of a text for exports: no raw HTML, no images, allowed links only."""
-    return str(_parser().render(_clean(text)))
 
 
 def references_in(text: str) -> dict[str, object]:
@@ -176,7 +123,7 @@ class MarkdownStream:
         """Append text."""
         text = self._held + text
         self._held = "\r" if text.endswith("\r") else ""
-        self._text += _clean(text.removesuffix("\r") if self._held else text)
+        self._text += clean(text.removesuffix("\r") if self._held else text)
 
     def advance(self) -> list[Leaf]:
         """Look at one window of the tail and return the leaves that are finished now, perhaps none."""
@@ -209,7 +156,7 @@ class MarkdownStream:
     def _window(self) -> str:
         window = self._text[:WINDOW_CHARS]
         if window.count("\n") >= WINDOW_LINES:
-            window = _first_lines(window, WINDOW_LINES)
+            window = first_lines(window, WINDOW_LINES)
         return window
 
     def _freeze(self, cut: int, prefix: str = "", *, in_list: bool = False) -> list[Leaf]:
@@ -249,8 +196,8 @@ class MarkdownStream:
             if token.map[1] - token.map[0] <= lines or token.map[0] + lines >= complete:
                 continue
             if token.map[0] > 0:
-                return _line_offset(window, token.map[0] - before), ""
-            return _line_offset(window, lines - before), self._prefix or _first_lines(window, 2)
+                return line_offset(window, token.map[0] - before), ""
+            return line_offset(window, lines - before), self._prefix or first_lines(window, 2)
         return 0, ""
 
     def _block_cut(self, tokens: Sequence[Token], window: str) -> int:
@@ -277,57 +224,19 @@ class MarkdownStream:
         before = self._prefix.count("\n")
         complete = window.count("\n") + before
         lines = [line for line in starts if line < complete]
-        return _line_offset(window, lines[-1] - before) if lines else 0
+        return line_offset(window, lines[-1] - before) if lines else 0
 
     def _forced_cut(self, tokens: Sequence[Token], window: str) -> tuple[int, str]:
         """Cut inside a block that is longer than the window; the rest continues it as far as possible."""
         kind = tokens[0].type if tokens else ""
         line_end = window.rfind("\n") + 1
         if kind == "fence":
-            return line_end or len(window), self._prefix or _first_lines(window, 1)
-        if kind == "table_open" and line_end > len(_first_lines(window, 2)):
-            return line_end, self._prefix or _first_lines(window, 2)
+            return line_end or len(window), self._prefix or first_lines(window, 1)
+        if kind == "table_open" and line_end > len(first_lines(window, 2)):
+            return line_end, self._prefix or first_lines(window, 2)
         if line_end > len(window) // 2:
             return line_end, ""
         return window.rfind(" ", len(window) // 2) + 1 or len(window), ""
-
-
-class PlainStream:
-    """The same face as `MarkdownStream`, for text that is shown as it is: what the user wrote."""
-
-    def __init__(self) -> None:
-        self._text = ""
-
-    @property
-    def pending(self) -> bool:
-        """Whether there is more than one window of text left."""
-        return len(self._window()) < len(self._text)
-
-    def feed(self, text: str) -> None:
-        """Append text."""
-        self._text += _clean(text)
-
-    def advance(self) -> list[Leaf]:
-        """Return one window of the text."""
-        window = self._window()
-        if len(window) == len(self._text):
-            return []
-        cut = window.rfind("\n") + 1 or window.rfind(" ") + 1 or len(window)
-        leaf = _plain_leaf(window[:cut].removesuffix("\n"))
-        self._text = self._text[cut:]
-        return [leaf]
-
-    def tail(self, *, growing: bool = False) -> list[Leaf]:
-        """Return the last window of the text."""
-        return [_plain_leaf(self._window())] if self._text else []
-
-    def _window(self) -> str:
-        window = self._text[:WINDOW_CHARS]
-        return _first_lines(window, WINDOW_LINES) if window.count("\n") >= WINDOW_LINES else window
-
-
-def _plain_leaf(text: str) -> Leaf:
-    return Leaf("plain", (Run(text.replace("\n", _LINE_BREAK)),))
 
 
 class _Walk:
@@ -364,7 +273,7 @@ class _Walk:
         """Put the lines of a block that is nested too deep and return the index of its last token."""
         first, end = tokens[index].map or [0, 0]
         self._start_line = first
-        self._put(Leaf("paragraph", (Run(_LINE_BREAK.join(self._lines[first:end])),)))
+        self._put(Leaf("paragraph", (Run(LINE_BREAK.join(self._lines[first:end])),)))
         return _end_of_block(tokens, index)
 
     def _token(self, token: Token) -> None:
@@ -514,7 +423,7 @@ def _runs(children: Sequence[Token], content: str) -> tuple[Run, ...]:
             address = str(token.attrs.get("href", "")) if token.nesting > 0 else ""
             href = address if is_allowed_link(address) else ""
             continue
-        text = _LINE_BREAK if token.type in ("softbreak", "hardbreak") else token.content
+        text = LINE_BREAK if token.type in ("softbreak", "hardbreak") else token.content
         run = Run(
             text,
             bold=depth["strong"] > 0,
@@ -585,23 +494,6 @@ def _guess_end(text: str) -> str:
     return text
 
 
-def _line_offset(text: str, line: int) -> int:
-    """Return where line number ``line`` starts in ``text``."""
-    offset = 0
-    for _ in range(line):
-        offset = text.find("\n", offset) + 1
-    return offset
-
-
-def _first_lines(text: str, count: int) -> str:
-    return text[: _line_offset(text, count)]
-
-
-def _clean(text: str) -> str:
-    """Take out characters that cannot be shown or that mean something to a text document."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_UNSHOWABLE)
-
-
 def _inline_within_limits(state: StateCore) -> None:
     """Parse the inline text of all blocks, leaving tangled ones as they are (a core rule)."""
     if not state.md.options.get("inline_wanted", True):
@@ -610,7 +502,7 @@ def _inline_within_limits(state: StateCore) -> None:
         if token.type != "inline":
             continue
         if is_tangled(token.content):
-            token.children = [Token("text", "", 0, content=token.content.replace("\n", _LINE_BREAK))]
+            token.children = [Token("text", "", 0, content=token.content.replace("\n", LINE_BREAK))]
         else:
             token.children = []
             state.md.inline.parse(token.content, state.md, state.env, token.children)

@@ -17,9 +17,10 @@ from desktop_slm.engine.api import Usage
 from desktop_slm.errors import ContextExceeded, EngineCrashed
 from desktop_slm.gui.pages.chat import ChatPage
 from desktop_slm.gui.widgets import link_dialog
+from desktop_slm.gui.widgets.assistant_message import AssistantMessage
 from desktop_slm.gui.widgets.chat_export import conversation_markdown, file_name
 from desktop_slm.gui.widgets.link_dialog import LinkDialog, confirm_link, host_in_ascii
-from desktop_slm.gui.widgets.message_view import AssistantMessage, UserMessage
+from desktop_slm.gui.widgets.message_view import UserMessage
 from desktop_slm.store.records import ConversationRecord, MessageRecord
 from desktop_slm.tasks.events import ChatDone, DocumentRead, Piece, Progress, Started, Warned
 from desktop_slm.tasks.requests import Chat, FileSource, StoredSource

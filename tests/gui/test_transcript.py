@@ -13,8 +13,9 @@ from pytestqt.qtbot import QtBot
 from desktop_slm.engine.api import Usage
 from desktop_slm.errors import EngineCrashed
 from desktop_slm.gui import theme
+from desktop_slm.gui.widgets.assistant_message import AssistantMessage
 from desktop_slm.gui.widgets.message_actions import cost_in_words
-from desktop_slm.gui.widgets.message_view import AssistantMessage, UserMessage
+from desktop_slm.gui.widgets.message_view import UserMessage
 from desktop_slm.gui.widgets.transcript import Transcript
 from desktop_slm.store.records import MessageRecord
 from desktop_slm.tasks.events import Cited

@@ -26,7 +26,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QPushButton, QTextBrowser, QWidget
 
 from desktop_slm.gui import theme
-from desktop_slm.gui.markdown import Leaf, MarkdownStream, PlainStream, references_in
+from desktop_slm.gui.leaves import Leaf, PlainStream
+from desktop_slm.gui.markdown import MarkdownStream, references_in
 from desktop_slm.gui.widgets.leaf_painter import cursor_block, kind_of, paint_beneath
 from desktop_slm.gui.widgets.leaf_writer import CODE_PAD_PX, MARKER, OPENS, LeafWriter
 

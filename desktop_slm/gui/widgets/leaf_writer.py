@@ -27,7 +27,7 @@ from PySide6.QtGui import (
 )
 
 from desktop_slm.gui import theme
-from desktop_slm.gui.markdown import Cell, Leaf, Run
+from desktop_slm.gui.leaves import Cell, Leaf, Run
 
 _USER = QTextFormat.Property.UserProperty.value
 KIND, MARKER, QUOTE, LANGUAGE, OPENS, EDGE = (_USER + number for number in range(1, 7))

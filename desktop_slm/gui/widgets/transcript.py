@@ -20,7 +20,8 @@ from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
 from desktop_slm.errors import DesktopSlmError
 from desktop_slm.gui import theme
-from desktop_slm.gui.widgets.message_view import AssistantMessage, MessageView, UserMessage
+from desktop_slm.gui.widgets.assistant_message import AssistantMessage
+from desktop_slm.gui.widgets.message_view import MessageView, UserMessage
 from desktop_slm.store.records import MessageRecord
 from desktop_slm.tasks.events import Cited
 
