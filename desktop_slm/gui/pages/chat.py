@@ -9,24 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QFocusEvent, QGuiApplication, QKeySequence, QShortcut
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QSplitter, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QSplitter, QWidget
 
 from desktop_slm.errors import DesktopSlmError
 from desktop_slm.gui import theme
-from desktop_slm.gui.widgets.chat_bar import ChatBar
+from desktop_slm.gui.widgets.chat_column import ChatColumn
 from desktop_slm.gui.widgets.chat_export import conversation_markdown, file_name
-from desktop_slm.gui.widgets.chat_start import ChatStart
-from desktop_slm.gui.widgets.composer import Attachment, Composer
-from desktop_slm.gui.widgets.context_meter import ContextUse, estimate_tokens
+from desktop_slm.gui.widgets.composer import Attachment
 from desktop_slm.gui.widgets.conversation_list import ConversationList
-from desktop_slm.gui.widgets.jump_button import JumpButton
 from desktop_slm.gui.widgets.link_dialog import confirm_link
 from desktop_slm.gui.widgets.live_answer import LiveAnswer, stage_in_words
-from desktop_slm.gui.widgets.notice_bar import NoticeBar
 from desktop_slm.gui.widgets.plain_label import one_line
-from desktop_slm.gui.widgets.transcript import SIDE_PX, Transcript
 from desktop_slm.store.records import ConversationRecord, MessageRecord
 from desktop_slm.tasks.events import (
     ChatDone,
@@ -42,8 +37,6 @@ from desktop_slm.tasks.requests import Chat, StoredSource
 
 LIST_PX = 256
 LIST_MIN_PX = 200
-_TOKENS_PER_WORD = 1.35
-_PASSAGES_SHARE = 0.35  # of the context, for passages of documents that are too long for it
 _WAITS = "Your message is sent as soon as a model is ready."
 _WAITS_FOR_OTHER = "Your message is sent when the answer in the other chat is done."
 _NO_MODEL = "There is no model on this computer yet."
@@ -96,19 +89,12 @@ class ChatPage(QWidget):
         self._queued_names: Sequence[str] = ()
         self._no_model_words = _NO_MODEL
         self._has_model = True
-        self._n_ctx = 0
-        self._used_tokens = 0
         self._names: dict[str, str] = {}
         self.conversations = ConversationList(self)
-        self.bar = ChatBar(self)
-        self.transcript = Transcript(self)
-        self.start = ChatStart(self)
-        self.notice = NoticeBar(self)
-        self.composer = Composer(self)
-        self.to_end = JumpButton(self.transcript)
-        self._meter_due = QTimer(self)
-        self._meter_due.setSingleShot(True)
-        self._meter_due.setInterval(120)
+        self.column = ChatColumn(self)
+        self.bar, self.transcript = self.column.bar, self.column.transcript
+        self.start, self.notice = self.column.start, self.column.notice
+        self.composer = self.column.composer
         self._lay_out()
         self._connect()
         self._add_shortcuts()
@@ -172,8 +158,7 @@ class ChatPage(QWidget):
 
     def show_context_size(self, n_ctx: int) -> None:
         """Tell how many tokens the model sees at once."""
-        self._n_ctx = n_ctx
-        self._show_context()
+        self.column.show_context_size(n_ctx)
 
     def show_attachment(
         self, path: str, pages: int = 0, document: str = "", words: int = 0, problem: str = ""
@@ -286,30 +271,13 @@ class ChatPage(QWidget):
     # Making it
 
     def _lay_out(self) -> None:
-        ground = QWidget(self)
-        self._middle = QStackedLayout(ground)
-        self._middle.addWidget(self.start)
-        self._middle.addWidget(self.transcript)
-        self._foot = QVBoxLayout()
-        self._foot.setSpacing(8)
-        self._foot.addWidget(self.notice)
-        self._foot.addWidget(self.composer)
-        right = QWidget(self)
-        column = QVBoxLayout(right)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.bar)
-        column.addWidget(ground, 1)
-        column.addLayout(self._foot)
-        right.installEventFilter(self)
-        self._right = right
         self._splitter = QSplitter(Qt.Orientation.Horizontal, self)
         self._splitter.setHandleWidth(1)
         self._splitter.setChildrenCollapsible(False)
         self.conversations.setMinimumWidth(LIST_MIN_PX)
         self.conversations.setMaximumWidth(480)
         self._splitter.addWidget(self.conversations)
-        self._splitter.addWidget(right)
+        self._splitter.addWidget(self.column)
         self._splitter.setStretchFactor(1, 1)
         self._splitter.setSizes([LIST_PX, 960])
         layout = QHBoxLayout(self)
@@ -337,19 +305,14 @@ class ChatPage(QWidget):
         transcript.branch_requested.connect(self.branch_requested)
         transcript.link_chosen.connect(self._on_link_chosen)
         transcript.citation_chosen.connect(self.citation_chosen)
-        transcript.column_changed.connect(self._place_column)
-        transcript.follows_changed.connect(self._on_follows_changed)
         composer.send_requested.connect(self._on_composer_send_requested)
         composer.stop_requested.connect(self.stop_requested)
         composer.draft_changed.connect(self._on_composer_draft_changed)
         composer.attachment_added.connect(self.attachment_added)
-        composer.changed.connect(self._on_composer_changed)
         self.start.start_chosen.connect(self._on_start_chosen)
         self.start.attach_requested.connect(composer.attach.click)
         self.notice.first_pressed.connect(self.models_requested)
         self.notice.second_pressed.connect(self._on_notice_dismissed)
-        self.to_end.clicked.connect(transcript.scroll_to_end)
-        self._meter_due.timeout.connect(self._show_context)
         self._splitter.splitterMoved.connect(self._on_splitter_moved)
 
     def _add_shortcuts(self) -> None:
@@ -368,23 +331,6 @@ class ChatPage(QWidget):
         shortcut.activated.connect(slot)
         return shortcut
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Keep composer and text in one column."""
-        if watched is self._right and event.type() == QEvent.Type.Resize:
-            self._place_column()
-        return super().eventFilter(watched, event)
-
-    @Slot()
-    def _place_column(self) -> None:
-        whole = self._right.width()
-        if self._middle.currentWidget() is self.start:
-            width = min(theme.READING_WIDTH_PX, whole - 2 * SIDE_PX)
-            left = (whole - width) // 2
-        else:
-            left, width = self.transcript.column()
-        self._foot.setContentsMargins(left, 0, max(SIDE_PX, whole - left - width), 12)
-        self.to_end.move((whole - self.to_end.width()) // 2, self.transcript.height() - 44)
-
     # Showing
 
     def _show_title(self) -> None:
@@ -402,10 +348,10 @@ class ChatPage(QWidget):
             self._append_live(live)
         else:
             self.transcript.show_messages(messages, keep_place=keep_place)
-        self._note_usage(messages)
+        system = self._conversation.system if self._conversation else ""
+        self.column.show_conversation_tokens(messages, system)
         self._show_middle()
         self._show_busy()
-        self._show_context()
 
     def _append_live(self, live: LiveAnswer) -> None:
         record = replace(live.record, text=live.text, reasoning=live.reasoning)
@@ -413,10 +359,8 @@ class ChatPage(QWidget):
         self.transcript.advance_live()
 
     def _show_middle(self) -> None:
-        empty = not self.transcript.records()
-        self._middle.setCurrentWidget(self.start if empty else self.transcript)
-        self.bar.export.setEnabled(not empty)
-        self._place_column()
+        self.column.show_middle()
+        self.bar.export.setEnabled(bool(self.transcript.records()))
 
     def _show_busy(self) -> None:
         busy = self._shows_live()
@@ -451,32 +395,6 @@ class ChatPage(QWidget):
         if queued is not None:
             self._queued = None
             self.draft_changed.emit(queued.conversation, queued.text)
-
-    @Slot()
-    def _show_context(self) -> None:
-        words = sum(attachment.words for attachment in self.composer.attachments)
-        documents = round(words * _TOKENS_PER_WORD)
-        if documents > self._n_ctx - self._used_tokens:
-            documents = round(self._n_ctx * _PASSAGES_SHARE)
-        system = self._conversation.system if self._conversation else ""
-        self.composer.meter.show_use(
-            ContextUse(
-                instructions=0 if self._used_tokens else estimate_tokens(system),
-                documents=documents,
-                history=self._used_tokens,
-                new_text=estimate_tokens(self.composer.written()),
-                n_ctx=self._n_ctx,
-            )
-        )
-
-    def _note_usage(self, messages: Sequence[MessageRecord]) -> None:
-        """Take the tokens of the conversation from its last answer, or guess them."""
-        self._used_tokens = 0
-        for message in reversed(messages):
-            if message.usage is not None and message.usage.prompt_tokens:
-                self._used_tokens += message.usage.prompt_tokens + message.usage.completion_tokens
-                return
-            self._used_tokens += estimate_tokens(message.text)
 
     # A request
 
@@ -557,8 +475,7 @@ class ChatPage(QWidget):
             self.transcript.finish(record, thought_s=live.thought_s)
             if live.citations:
                 self.transcript.show_citations(live.citations)
-            self._note_usage([record])
-            self._show_context()
+            self.column.show_conversation_tokens([record])
         self._show_busy()
 
     def _give_back(self, live: LiveAnswer) -> None:
@@ -683,10 +600,6 @@ class ChatPage(QWidget):
     def _on_composer_draft_changed(self, text: str) -> None:
         self.draft_changed.emit(self.open_conversation_id(), text)
 
-    @Slot()
-    def _on_composer_changed(self) -> None:
-        self._meter_due.start()
-
     @Slot(str)
     def _on_start_chosen(self, text: str) -> None:
         self.composer.write(text)
@@ -698,12 +611,6 @@ class ChatPage(QWidget):
             self.composer.write(self._queued.text)
             self._drop_queued()
         self._show_waiting()
-
-    @Slot(bool)
-    def _on_follows_changed(self, follows: bool) -> None:
-        self.to_end.setVisible(not follows)
-        self.to_end.raise_()
-        self._place_column()
 
     @Slot(int, int)
     def _on_splitter_moved(self, _position: int, _index: int) -> None:
