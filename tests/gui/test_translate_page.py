@@ -416,6 +416,23 @@ def test_the_model_note_is_said_plainly(page: TranslatePage, window: Window) -> 
     assert page.note.isHidden()
 
 
+def test_a_language_that_the_model_does_not_write_is_said(page: TranslatePage, window: Window) -> None:
+    page.show_model_languages("Starter", ("en",))
+    assert page.note.isHidden()
+    page.target_picker.choose("de")
+    assert page.note.text() == "Starter writes English only. For German, choose a larger model under Models."
+    page.show_model_note("No model is installed yet.")
+    assert page.note.text() == "No model is installed yet."
+    page.show_model_note("")
+    assert "writes English only" in page.note.text()
+    page.show_model_languages("Larger", ("en", "fr"))
+    assert "does not name German" in page.note.text()
+    page.show_model_languages("Unknown", ())
+    assert page.note.isHidden()
+    page.show_model_languages("Larger", ("de", "en"))
+    assert page.note.isHidden()
+
+
 def test_hostile_text_is_plain_everywhere(page: TranslatePage, window: Window) -> None:
     page.show_translations([record("t1", HOSTILE, HOSTILE)])
     page.show_translation(record("t1", HOSTILE, HOSTILE))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 
-from desktop_slm.errors import DesktopSlmError
+from desktop_slm.errors import DesktopSlmError, ModelError
 from desktop_slm.gui.desks.desk import Desk
 from desktop_slm.gui.job import run_call
 from desktop_slm.gui.pages.translate import TranslatePage
@@ -36,8 +36,9 @@ class TranslateDesk(Desk):
 
     @Slot()
     def refresh(self) -> None:
-        """List the translations anew."""
+        """List the translations anew, and see which languages the model writes."""
         run_call(self._list, self._on_translations, self._on_error)
+        run_call(self._model, self._on_model, self._on_error)
 
     def open(self, translation: str) -> None:
         """Put a kept translation into both panes."""
@@ -50,6 +51,15 @@ class TranslateDesk(Desk):
 
     def _list(self) -> list[TranslationRecord]:
         return list(self._app.library.translations(limit=LISTED))
+
+    def _model(self) -> tuple[str, tuple[str, ...]]:
+        """Return name and languages of the model that translates, as far as they are known."""
+        chosen = self._app.settings.default_model
+        try:
+            model = self._app.shelf.find(chosen) if chosen else self._app.shelf.default("translate")
+        except ModelError:
+            return "", ()
+        return model.name, model.languages
 
     def _keep(self, source: str, done: ev.TranslationDone) -> object:
         return self._app.library.add_translation(
@@ -77,6 +87,10 @@ class TranslateDesk(Desk):
     @Slot(object)
     def _on_translations(self, records: list[TranslationRecord]) -> None:
         self.page.show_translations(records)
+
+    @Slot(object)
+    def _on_model(self, found: tuple[str, tuple[str, ...]]) -> None:
+        self.page.show_model_languages(*found)
 
     @Slot(object)
     def _on_opened(self, record: TranslationRecord) -> None:

@@ -16,6 +16,7 @@ from desktop_slm.gui.widgets.file_dialogs import choose_files
 from desktop_slm.gui.widgets.icon_button import IconButton
 from desktop_slm.gui.widgets.job_bar import JobBar
 from desktop_slm.gui.widgets.language_picker import RIGHT_TO_LEFT, LanguagePicker
+from desktop_slm.gui.widgets.model_note import ModelNote
 from desktop_slm.gui.widgets.notice_bar import NoticeBar
 from desktop_slm.gui.widgets.plain_label import several_lines
 from desktop_slm.gui.widgets.review_marks import ReviewMarks
@@ -67,7 +68,7 @@ class TranslatePage(QWidget):
         self._draft = TranslationDraft(self)
         self._draft.settled.connect(self.offer_to_keep)
         self._draft.keep_requested.connect(self.keep_requested)
-        self.note = NoticeBar()
+        self.note = ModelNote()
         self.error = NoticeBar()
         self.error.first_pressed.connect(self._on_translate_clicked)
         self.job = JobBar()
@@ -97,7 +98,7 @@ class TranslatePage(QWidget):
         self._fill(text, "")
         self.source_picker.set_code("")
         self.source_picker.show_detected(language)
-        self._fit_directions()
+        self._fit_languages()
         self._typing.stop()
         self._translate(save=False, as_typed=True)
         self.source.editor.setFocus()
@@ -110,7 +111,7 @@ class TranslatePage(QWidget):
         self.source_picker.set_code(record.source_language)
         self.target_picker.set_code(record.target_language)
         self._fill(record.source, record.target)
-        self._fit_directions()
+        self._fit_languages()
 
     def show_translations(self, records: Sequence[TranslationRecord]) -> None:
         """Fill the history column."""
@@ -152,7 +153,11 @@ class TranslatePage(QWidget):
 
     def show_model_note(self, text: str) -> None:
         """Show a plain sentence about the model above the panes; empty hides it."""
-        self.note.say(text)
+        self.note.set_note(text)
+
+    def show_model_languages(self, name: str, codes: Sequence[str]) -> None:
+        """Tell which languages the model writes; none given means that nobody knows."""
+        self.note.set_languages(name, codes)
 
     @Slot()
     def offer_to_keep(self) -> None:
@@ -208,6 +213,7 @@ class TranslatePage(QWidget):
     def _make_languages(self) -> QHBoxLayout:
         self.source_picker = LanguagePicker("Translate from", with_detection=True)
         self.target_picker = LanguagePicker("Translate into", code="en")
+        self.note.set_wanted(self.target_picker.code)
         self.swap_button = IconButton("swap", "Swap the languages", "Ctrl+Shift+S", self)
         self.translate_button = QPushButton("Translate")
         theme.set_kind(self.translate_button, "primary")
@@ -287,7 +293,7 @@ class TranslatePage(QWidget):
             self.source_picker.show_detected(done.source_language)
         self._draft.set(request, done)
         self.marks.show(done.needs_review)
-        self._fit_directions()
+        self._fit_languages()
         self._update_buttons()
 
     def _load(self, event: DocumentRead) -> None:
@@ -316,10 +322,11 @@ class TranslatePage(QWidget):
             self._outdated = outdated
             self.stop_requested.emit()
 
-    def _fit_directions(self) -> None:
+    def _fit_languages(self) -> None:
         source = self.source_picker.code or self.source_picker.detected
         self.source.set_right_to_left(source in RIGHT_TO_LEFT)
         self.target.set_right_to_left(self.target_picker.code in RIGHT_TO_LEFT)
+        self.note.set_wanted(self.target_picker.code)
 
     def _update_buttons(self) -> None:
         has_text = bool(self.source.text().strip())
@@ -368,7 +375,7 @@ class TranslatePage(QWidget):
 
     @Slot(str)
     def _on_language_changed(self, _code: str) -> None:
-        self._fit_directions()
+        self._fit_languages()
         self._update_buttons()
         self._typing.stop()
         self._translate(save=False, as_typed=True)
@@ -384,7 +391,7 @@ class TranslatePage(QWidget):
         self.target_picker.set_code(source)
         if text.strip():
             self._fill(text, "")
-        self._fit_directions()
+        self._fit_languages()
         self._update_buttons()
         self._translate(save=False, as_typed=True)
 
