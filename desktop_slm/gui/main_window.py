@@ -1,30 +1,27 @@
 """The window: rail, pages, status bar. The only place where pages meet each other and the application.
 
-Pages are made when they are first shown, each with a desk that takes its wishes to the application; whatever
-concerns two of them is wired on one page below, "Connect signals".
+Pages are made when they are first shown (`workspace`), each with a desk that takes its wishes to the
+application; whatever concerns two of them is wired on one page below, "Connect signals".
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-import time
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from PySide6.QtCore import QEvent, QObject, QRect, Qt, QTimer, QUrl, Signal, Slot
-from PySide6.QtGui import QCloseEvent, QDesktopServices, QGuiApplication, QShowEvent
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import QTimer, QUrl, Signal, Slot
+from PySide6.QtGui import QCloseEvent, QDesktopServices, QShowEvent
+from PySide6.QtWidgets import QApplication
 
 from desktop_slm.errors import DesktopSlmError
 from desktop_slm.gui import error_dialog, theme
 from desktop_slm.gui.doorway import Doorway
 from desktop_slm.gui.job import run_call, wait_for_calls
-from desktop_slm.gui.widgets.drop_overlay import DropOverlay
-from desktop_slm.gui.widgets.rail import Rail
-from desktop_slm.gui.widgets.status_bar import StatusBar
-from desktop_slm.gui.widgets.toast import Toast
+from desktop_slm.gui.workspace import DEFAULT_N_CTX, Workspace
 
 if TYPE_CHECKING:
     from desktop_slm.app import App
@@ -35,28 +32,13 @@ if TYPE_CHECKING:
     from desktop_slm.gui.desks.history import HistoryDesk
     from desktop_slm.gui.desks.models import ModelsDesk, Shown
     from desktop_slm.gui.desks.settings import SettingsDesk
-    from desktop_slm.gui.desks.translate import TranslateDesk
     from desktop_slm.settings import Settings
 
-LEAST_SIZE = (900, 600)
-FIRST_SIZE = (1280, 800)
-DEFAULT_N_CTX = 8192
-_TITLE_BAR_PX = 32  # must stay in reach of the mouse
 _WARM_UP_MS = 1500
 _IDLE_CHECK_MS = 15_000
-_DROP_ACTIONS = {"chat": "ask", "translate": "translate"}
-_INPUT = frozenset(
-    (
-        QEvent.Type.KeyPress,
-        QEvent.Type.MouseButtonPress,
-        QEvent.Type.MouseMove,
-        QEvent.Type.Wheel,
-        QEvent.Type.TouchBegin,
-    )
-)
 
 
-class MainWindow(QMainWindow):
+class MainWindow(Workspace):
     """The window.
 
     Args:
@@ -73,43 +55,12 @@ class MainWindow(QMainWindow):
 
     def __init__(self, make_app: Callable[[], App]) -> None:
         super().__init__()
-        self.setWindowTitle("Desktop SLM")
-        self.setMinimumSize(*LEAST_SIZE)
-        self.resize(*FIRST_SIZE)
         self._begun = False
         self._closing = False
-        self._current = "chat"
-        self._undo: Callable[[], None] | None = None
-        self._last_input_s = time.monotonic()
         self._doorway = Doorway(make_app, self)
-        self._rail = Rail(self)
-        self._stack = QStackedWidget(self)
-        self._status = StatusBar(self)
-        self._screens = QStackedWidget(self)
-        self._toast = Toast(self)
-        self._overlay = DropOverlay(self)
         self._idle = QTimer(self)
         self._idle.setInterval(_IDLE_CHECK_MS)
-        self._lay_out()
         self._connect_signals()
-
-    def _lay_out(self) -> None:
-        below = QHBoxLayout()
-        below.setContentsMargins(0, 0, 0, 0)
-        below.setSpacing(0)
-        right = QVBoxLayout()
-        right.setContentsMargins(0, 0, 0, 0)
-        right.setSpacing(0)
-        right.addWidget(self._stack, 1)
-        right.addWidget(self._status)
-        below.addWidget(self._rail)
-        below.addLayout(right, 1)
-        self._workspace = QWidget(self)
-        self._workspace.setLayout(below)
-        self._screens.addWidget(self._workspace)
-        self.setCentralWidget(self._screens)
-        self._rail.show_page("chat")
-        self._rail.setEnabled(False)
 
     # Connect signals
 
@@ -120,7 +71,6 @@ class MainWindow(QMainWindow):
         self._rail.lock_requested.connect(self.lock)
         self._status.stop_requested.connect(self._on_status_stop_requested)
         self._status.saving_pressed.connect(self._show_privacy)
-        self._toast.action_pressed.connect(self._on_toast_action_pressed)
         self._overlay.files_dropped.connect(self.take_files)
         self._idle.timeout.connect(self._on_idle_timeout)
 
@@ -144,6 +94,9 @@ class MainWindow(QMainWindow):
         desk.model_used.connect(self.computer.refresh)
         desk.kept.connect(self._on_kept)
         desk.trouble.connect(self._on_trouble)
+
+    def _connect_computer(self, desk: ComputerDesk) -> None:
+        desk.context_known.connect(self._on_context_known)
 
     def _connect_models(self, desk: ModelsDesk) -> None:
         desk.listed.connect(self._on_models_listed)
@@ -178,14 +131,7 @@ class MainWindow(QMainWindow):
         if not self._begun:
             self._begun = True
             QTimer.singleShot(0, self._doorway.begin)
-            if (handle := self.windowHandle()) is not None:
-                handle.installEventFilter(self)
-
-    @Slot(object)
-    def _show_screen(self, screen: QWidget) -> None:
-        if self._screens.indexOf(screen) < 0:
-            self._screens.addWidget(screen)
-        self._screens.setCurrentWidget(screen)
+            self.watch_input()
 
     @Slot(str)
     def _on_doorway_entered(self, sentence: str) -> None:
@@ -231,125 +177,6 @@ class MainWindow(QMainWindow):
             run_call(_import_pages)
 
     # Pages
-
-    @Slot(str)
-    def show_page(self, name: str) -> None:
-        """Show a page, making it the first time."""
-        self._current = name
-        self._rail.show_page(name)
-        page: QWidget = getattr(self, name).page
-        if self._stack.indexOf(page) < 0:
-            self._stack.addWidget(page)
-        self._stack.setCurrentWidget(page)
-        self._overlay.set_default_action(_DROP_ACTIONS.get(name, "summarize"))
-        match name:
-            case "documents":
-                self.documents.refresh()
-            case "translate":
-                self.translate.refresh()
-            case "models":
-                self.models.refresh()
-            case "history":
-                self.history.page.refresh()
-            case "settings":
-                self.settings.refresh()
-            case _:
-                pass
-
-    @property
-    def page_name(self) -> str:
-        """Name of the page on screen."""
-        return self._current
-
-    # Each desk holds its page as ``page``; both are made when first asked for.
-
-    @cached_property
-    def chat(self) -> ChatDesk:
-        """Conversations."""
-        from desktop_slm.gui.desks.chat import ChatDesk
-        from desktop_slm.gui.pages.chat import ChatPage
-
-        desk = ChatDesk(self.app, ChatPage(self), self)
-        self._connect_chat(desk)
-        settings = self.app.settings
-        desk.page.show_preset(settings.sampling)
-        desk.page.show_list_width(settings.list_width_px)
-        desk.page.show_saving(self.app.saving)
-        desk.page.show_context_size(settings.n_ctx or DEFAULT_N_CTX)
-        return desk
-
-    @cached_property
-    def documents(self) -> DocumentsDesk:
-        """The library and its summaries."""
-        from desktop_slm.gui.desks.documents import DocumentsDesk
-        from desktop_slm.gui.pages.documents import DocumentsPage
-
-        desk = DocumentsDesk(self.app, DocumentsPage(self), self)
-        self._connect_documents(desk)
-        return desk
-
-    @cached_property
-    def translate(self) -> TranslateDesk:
-        """Translations."""
-        from desktop_slm.gui.desks.translate import TranslateDesk
-        from desktop_slm.gui.pages.translate import TranslatePage
-
-        desk = TranslateDesk(self.app, TranslatePage(self), self)
-        self._connect_desk(desk)
-        return desk
-
-    @cached_property
-    def models(self) -> ModelsDesk:
-        """The shelf and this computer."""
-        from desktop_slm.gui.desks.models import ModelsDesk
-        from desktop_slm.gui.pages.models import ModelsPage
-
-        page = ModelsPage(self)
-        page.hide()
-        desk = ModelsDesk(self.app, page, self)
-        self._connect_models(desk)
-        return desk
-
-    @cached_property
-    def history(self) -> HistoryDesk:
-        """Everything that is kept."""
-        from desktop_slm.gui.desks.history import HistoryDesk
-        from desktop_slm.gui.pages.history import HistoryPage
-
-        desk = HistoryDesk(self.app, HistoryPage(self), self)
-        self._connect_history(desk)
-        return desk
-
-    @cached_property
-    def settings(self) -> SettingsDesk:
-        """Settings and the vault's key."""
-        from desktop_slm.gui.desks.settings import SettingsDesk
-        from desktop_slm.gui.pages.settings import SettingsPage
-
-        page = SettingsPage(self)
-        page.hide()
-        desk = SettingsDesk(self.app, page, self)
-        self._connect_settings(desk)
-        if self.models.shown is not None:
-            page.show_models(self.models.shown.names)
-        return desk
-
-    @cached_property
-    def computer(self) -> ComputerDesk:
-        """What the status bar says of the engine."""
-        from desktop_slm.gui.desks.computer import ComputerDesk
-
-        desk = ComputerDesk(self.app, self._status, self)
-        desk.context_known.connect(self._on_context_known)
-        return desk
-
-    def _made(self, name: str) -> bool:
-        """Tell whether a desk has been made."""
-        return name in self.__dict__
-
-    def _desks(self) -> list[Desk]:
-        """Those desks that run requests, the slowest work first."""
-        return [self.__dict__[name] for name in ("documents", "translate", "chat") if self._made(name)]
 
     @Slot()
     def _show_models(self) -> None:
@@ -500,16 +327,6 @@ class MainWindow(QMainWindow):
             self.chat.open_new()
         self._offer_undo("Moved to the trash.", partial(self.history.restore, item))
 
-    def _offer_undo(self, text: str, undo: Callable[[], None]) -> None:
-        self._undo = undo
-        self._toast.show_message(text, "Undo")
-
-    @Slot()
-    def _on_toast_action_pressed(self) -> None:
-        undo, self._undo = self._undo, None
-        if undo is not None:
-            undo()
-
     @Slot(str)
     def _on_document_exported(self, path: str) -> None:
         self._undo = partial(self._on_folder_requested, str(Path(path).parent))
@@ -578,17 +395,11 @@ class MainWindow(QMainWindow):
             self.close()
             self.restart_requested.emit()
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Note when the user was last there."""
-        if event.type() in _INPUT:
-            self._last_input_s = time.monotonic()
-        return super().eventFilter(watched, event)
-
     @Slot()
     def _on_idle_timeout(self) -> None:
         busy = any(desk.busy for desk in self._desks())
         limit_s = self.app.settings.lock_after_min * 60
-        if limit_s and not busy and time.monotonic() - self._last_input_s >= limit_s:
+        if limit_s and not busy and self.untouched_s() >= limit_s:
             self.lock()
 
     # Trouble
@@ -606,7 +417,8 @@ class MainWindow(QMainWindow):
             event.accept()
             return
         self._closing = True
-        self._keep_geometry()
+        if self._doorway.made is not None and self._rail.isEnabled():
+            self._keep_geometry(self._doorway.made)
         self.hide()
         self._idle.stop()
         for desk in self._desks():
@@ -618,31 +430,11 @@ class MainWindow(QMainWindow):
             app.close()
         event.accept()
 
-    def restore_geometry(self, settings: Settings) -> None:
-        """Put the window where it was, as far as there still is a screen there."""
-        kept = settings.extra.get("window")
-        if not (isinstance(kept, list) and len(kept) == 5 and all(isinstance(part, int) for part in kept)):
-            return
-        wanted = QRect(*kept[:4])
-        for screen in QGuiApplication.screens():
-            if (room := screen.availableGeometry()).intersects(wanted):
-                wanted.moveTop(max(wanted.top(), room.top() + _TITLE_BAR_PX))
-                self.setGeometry(wanted)
-                break
-        if kept[4]:
-            self.setWindowState(Qt.WindowState.WindowMaximized)
-
-    def _keep_geometry(self) -> None:
-        app = self._doorway.made
-        if app is None or not self._rail.isEnabled():
-            return
-        place = self.normalGeometry()
-        kept = [place.x(), place.y(), place.width(), place.height(), int(self.isMaximized())]
+    def _keep_geometry(self, app: App) -> None:
+        kept = self.place()
         if app.settings.extra.get("window") != kept:
-            try:
+            with contextlib.suppress(DesktopSlmError):  # not worth a message while closing
                 app.change_settings(extra={**app.settings.extra, "window": kept})
-            except DesktopSlmError:
-                return  # a place on the screen is not worth a message while closing
 
 
 def _import_pages() -> None:
