@@ -30,7 +30,6 @@ ENTRIES = frozenset(
         "desktop_slm.engine.worker",
         "desktop_slm.engine.bare_loop",
         "desktop_slm.documents.reader_main",
-        "desktop_slm.gui.print_main",
         "desktop_slm.processes.selftest",
     }
 )
