@@ -95,6 +95,18 @@ class Library:
         )
         return b"".join(row[0] for row in rows)
 
+    def set_language(self, id_: str, language: str) -> DocumentRecord:
+        """Correct the language of a document, an ISO code, until it is read anew."""
+        number = item_row(id_, "document")[1]
+        with self._database.transaction() as database:
+            self._document(number)
+            header = _HEADER.decode(database.value("SELECT header FROM document WHERE id = ?", (number,)))
+            changed = msgspec.msgpack.encode(msgspec.structs.replace(header, language=language))
+            database.rows(
+                "UPDATE document SET language = ?, header = ? WHERE id = ?", (language, changed, number)
+            )
+            return self._document(number)
+
     def delete(self, id_: str) -> None:
         """Move a document (with the summaries made of it), a summary or a translation to the trash."""
         kind, number = item_row(id_, "document", "summary", "translation")

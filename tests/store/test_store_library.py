@@ -48,6 +48,23 @@ def test_the_same_bytes_are_the_same_record(database, library, document):
     assert database.value("SELECT count(*) FROM document_data") == 2
 
 
+def test_the_language_of_a_document_can_be_corrected(library, document):
+    made, data, sentences = document("one", "two")
+    other, other_data, _ = document("three", name="other.pdf")
+    record = library.add(made, data, sentences)
+    last = library.add(other, other_data)
+    changed = library.set_language(record.id, "nl")
+    assert changed == msgspec.structs.replace(record, language="nl")
+    stored = library.get(record.id)
+    assert stored.document == msgspec.structs.replace(made, language="nl")
+    assert stored.key_sentences == sentences
+    assert library.get(last.id).document == other
+    assert [shown.id for shown in library.documents()] == [last.id, record.id]
+    library.delete(record.id)
+    with pytest.raises(InvalidRequest):
+        library.set_language(record.id, "de")
+
+
 def test_a_document_without_a_hash_is_refused(library, document):
     made, data, _ = document("x")
     with pytest.raises(InvalidRequest):
