@@ -30,6 +30,7 @@ class Window:
         self.deleted: list[str] = []
         self.exports: list[tuple[Any, ...]] = []
         self.translations: list[tuple[str, str]] = []
+        self.languages: list[tuple[str, str]] = []
         page.request_made.connect(self.requests.append)
         page.page_image_requested.connect(lambda *args: self.images.append(args))
         page.stop_requested.connect(self._on_stop)
@@ -37,6 +38,7 @@ class Window:
         page.document_closed.connect(self.closed.append)
         page.document_delete_requested.connect(self.deleted.append)
         page.export_requested.connect(lambda *args: self.exports.append(args))
+        page.language_corrected.connect(lambda *args: self.languages.append(args))
         page.translate_requested.connect(lambda *args: self.translations.append(args))
 
     def _on_stop(self) -> None:

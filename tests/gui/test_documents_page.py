@@ -372,6 +372,18 @@ def test_copying_gives_plain_text_with_pages(page: DocumentsPage, window: Window
     assert "please check" in copied
 
 
+def test_a_wrong_language_is_corrected_in_the_bar(page: DocumentsPage, window: Window) -> None:
+    page.show_document(stored())
+    assert page.view.bar.language.text() == "English"
+    page.view.bar.language.choose("nl")
+    assert window.languages == [("d1", "nl")]
+    click(page.view.bar.translate_button)
+    assert window.translations == [(document().text, "nl")]
+    page.show_document(stored("d2"))
+    assert page.view.bar.language.text() == "English"
+    assert window.languages == [("d1", "nl")]
+
+
 def test_translate_hands_the_text_over(page: DocumentsPage, window: Window) -> None:
     page.show_document(stored())
     click(page.view.bar.translate_button)

@@ -17,6 +17,7 @@ from desktop_slm.errors import DesktopSlmError, StorageFailed
 from desktop_slm.gui.desks.desk import Desk
 from desktop_slm.gui.job import run_call
 from desktop_slm.gui.pages.documents import DocumentsPage
+from desktop_slm.gui.widgets.citation_view import Place
 from desktop_slm.store.records import DocumentRecord, StoredDocument
 from desktop_slm.tasks import events as ev
 from desktop_slm.tasks.requests import Request, Summarize
@@ -76,12 +77,14 @@ class DocumentsDesk(Desk):
         super().__init__(app, parent)
         self.page = page
         self._readers = Readers(app)
+        self._wanted: Place | None = None
         page.request_made.connect(self._on_page_request_made)
         page.stop_requested.connect(self.stop)
         page.page_image_requested.connect(self._on_page_image_requested)
         page.document_selected.connect(self.open)
         page.document_closed.connect(self._on_page_document_closed)
         page.document_delete_requested.connect(self.delete)
+        page.language_corrected.connect(self._on_page_language_corrected)
         page.export_requested.connect(self._on_page_export_requested)
         page.library_requested.connect(self.refresh)
 
@@ -96,6 +99,11 @@ class DocumentsDesk(Desk):
     def open(self, document: str) -> None:
         """Show a kept document, with its newest summary."""
         run_call(partial(self._load, document), self._on_loaded, self._on_error)
+
+    def open_at(self, cited: ev.Cited) -> None:
+        """Show a kept document at a passage."""
+        self._wanted = Place(cited.page, (cited.quote,), cited.document)
+        self.open(cited.document)
 
     def open_summary(self, summary: str) -> None:
         """Show a kept summary with its document."""
@@ -203,6 +211,9 @@ class DocumentsDesk(Desk):
         self.page.show_document(stored)
         if done is not None:
             self.page.show_summary(done, request)
+        wanted, self._wanted = self._wanted, None
+        if wanted is not None and wanted.document == stored.record.id:
+            self.page.view.show_place(wanted)
 
     @Slot(object)
     def _on_deleted(self, found: tuple[str, str]) -> None:
@@ -212,6 +223,11 @@ class DocumentsDesk(Desk):
 
     @Slot(object)
     def _on_restored(self, _nothing: object) -> None:
+        self.refresh()
+        self.kept.emit()
+
+    @Slot(object)
+    def _on_language_set(self, _record: object) -> None:
         self.refresh()
         self.kept.emit()
 
@@ -237,6 +253,12 @@ class DocumentsDesk(Desk):
     @Slot(str)
     def _on_page_document_closed(self, document: str) -> None:
         run_call(partial(self._readers.close, document))
+
+    @Slot(str, str)
+    def _on_page_language_corrected(self, document: str, code: str) -> None:
+        run_call(
+            partial(self._app.library.set_language, document, code), self._on_language_set, self._on_error
+        )
 
     @Slot(object, str, str)
     def _on_page_export_requested(self, done: ev.SummaryDone, form: str, path: str) -> None:

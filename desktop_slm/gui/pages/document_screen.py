@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from desktop_slm.documents.model import Document, KeySentence
 from desktop_slm.gui.pages.document_work import Work, WorkLine
 from desktop_slm.gui.widgets.document_view import DocumentView
@@ -93,6 +95,11 @@ class DocumentScreen:
         self.view.pages.take_focus()
         for work in self._line.of_document(self.document_id):
             self._show_again(work)
+
+    def set_language(self, code: str) -> None:
+        """The language found was wrong; what is asked for from now on goes by the right one."""
+        if self.view.document is not None:
+            self.view.document = msgspec.structs.replace(self.view.document, language=code)
 
     def show_summary(self, done: SummaryDone, request: Summarize | None) -> None:
         """Show a finished or kept summary, and with ``request`` the choices it was made with."""

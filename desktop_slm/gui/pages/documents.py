@@ -59,6 +59,8 @@ class DocumentsPage(QWidget):
     """Id of a document to delete; confirmed already. Answered by `show_library`."""
     export_requested = Signal(object, str, str)
     """`SummaryDone`, format (``md``, ``html``, ``docx``, ``pdf``) and the path chosen."""
+    language_corrected = Signal(str, str)
+    """Id of a document and the code of the language it is really in; answered by `show_library`."""
     translate_requested = Signal(str, str)
     """Text and language code of the document to open on the Translate page."""
     library_requested = Signal()
@@ -103,6 +105,7 @@ class DocumentsPage(QWidget):
         view.bar.back_pressed.connect(self.show_library_again)
         view.bar.length_chosen.connect(self._on_choice_changed)
         view.bar.style_chosen.connect(self._on_choice_changed)
+        view.bar.language_chosen.connect(self._on_language_chosen)
         view.bar.translate_pressed.connect(self._on_translate_pressed)
         view.bar.export_chosen.connect(self._on_export_chosen)
         view.job.stop_pressed.connect(self._on_stop_pressed)
@@ -350,6 +353,12 @@ class DocumentsPage(QWidget):
         name = one_line(document.name)
         work = Work(self._line.number(), name, request, "", self._screen.document_id, document)
         return self._remember(work)
+
+    @Slot(str)
+    def _on_language_chosen(self, code: str) -> None:
+        self._screen.set_language(code)
+        if self._screen.document_id:
+            self.language_corrected.emit(self._screen.document_id, code)
 
     @Slot()
     def _on_translate_pressed(self) -> None:

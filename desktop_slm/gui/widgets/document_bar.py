@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QPushButton, QSizePoli
 
 from desktop_slm.documents.model import Document
 from desktop_slm.gui import theme
-from desktop_slm.gui.widgets.document_list import language_name
 from desktop_slm.gui.widgets.icon_button import IconButton
+from desktop_slm.gui.widgets.language_picker import LanguagePicker
 from desktop_slm.gui.widgets.plain_label import NameLabel, PlainLabel
 from desktop_slm.tasks.requests import Length, Style
 
@@ -31,6 +31,7 @@ class DocumentBar(QFrame):
     translate_pressed = Signal()
     export_chosen = Signal(str)
     pages_toggled = Signal(bool)
+    language_chosen = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,6 +49,10 @@ class DocumentBar(QFrame):
         self._chip_row = QHBoxLayout(self._chips)
         self._chip_row.setContentsMargins(0, 0, 0, 0)
         self._chip_row.setSpacing(8)
+        self.language = LanguagePicker("Language of the document", kind="chip", unknown="Unknown language")
+        self.language.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.language.setToolTip("The language found in the document: choose another if that is wrong")
+        self.language.language_changed.connect(self.language_chosen)
         self.length_button = self._menu_button("Length of the summary", LENGTHS, self._on_length_triggered)
         self.style_button = self._menu_button("Style of the summary", STYLES, self._on_style_triggered)
         self.ask_button = QPushButton("Ask")
@@ -71,6 +76,7 @@ class DocumentBar(QFrame):
         layout.addWidget(back)
         layout.addWidget(self.name)
         layout.addWidget(self._chips)
+        layout.addWidget(self.language)
         layout.addStretch(1)
         for button in (self.length_button, self.style_button, self.ask_button, self.translate_button):
             theme.set_kind(button, "outlined")
@@ -82,19 +88,21 @@ class DocumentBar(QFrame):
 
     def tab_order(self) -> list[QWidget]:
         """Return what comes one after the other with Tab."""
-        making: list[QWidget] = [self.back_button, self.length_button, self.style_button]
+        making: list[QWidget] = [self.back_button, self.language, self.length_button, self.style_button]
         return [*making, self.ask_button, self.translate_button, self.export_button, self.pages_button]
 
     def chips(self) -> list[str]:
         """Return what the chips say."""
         items = (self._chip_row.itemAt(index) for index in range(self._chip_row.count()))
         widgets = (item.widget() for item in items if item is not None)
-        return [widget.text() for widget in widgets if isinstance(widget, PlainLabel)]
+        texts = [widget.text() for widget in widgets if isinstance(widget, PlainLabel)]
+        return [*texts, self.language.text()]
 
     def show_name(self, name: str) -> None:
         """Show a file that is being read."""
         self.name.set_name(name)
         self._show_chips([])
+        self.language.hide()
 
     def show_document(self, document: Document) -> None:
         """Show name and facts."""
@@ -102,7 +110,9 @@ class DocumentBar(QFrame):
         count = len(document.pages)
         unit = document.page_unit if count == 1 else f"{document.page_unit}s"
         words = f"{document.words:,} words" if document.words else ""
-        self._show_chips([f"{count:,} {unit}", words, language_name(document.language)])
+        self._show_chips([f"{count:,} {unit}", words])
+        self.language.set_code(document.language)
+        self.language.show()
 
     def set_ready(self, readable: bool, summarized: bool) -> None:
         """Enable what makes sense now."""

@@ -128,16 +128,26 @@ class LanguagePicker(QPushButton):
         name: What the language is for: "Translate from".
         with_detection: Offer detection.
         code: Language at the start.
+        kind: How it looks: ``outlined`` or ``chip``.
+        unknown: What it says while no language is chosen.
         parent: Owner.
     """
 
     language_changed = Signal(str)
 
     def __init__(
-        self, name: str, *, with_detection: bool = False, code: str = "", parent: QWidget | None = None
+        self,
+        name: str,
+        *,
+        with_detection: bool = False,
+        code: str = "",
+        kind: str = "outlined",
+        unknown: str = DETECT,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        theme.set_kind(self, "outlined")
+        theme.set_kind(self, kind)
+        self._unknown = unknown
         self._name = name
         self._code = code
         self._detected = ""
@@ -191,7 +201,7 @@ class LanguagePicker(QPushButton):
             super().keyPressEvent(event)
 
     def _show(self) -> None:
-        text = LANGUAGES.get(self._code, self._code) if self._code else DETECT
+        text = LANGUAGES.get(self._code, self._code) if self._code else self._unknown
         if self._detected:
             text = f"Detect ({LANGUAGES.get(self._detected, self._detected)})"
         self.setText(text)
