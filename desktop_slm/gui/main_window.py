@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from desktop_slm.gui.desks.models import ModelsDesk, Shown
     from desktop_slm.gui.desks.settings import SettingsDesk
     from desktop_slm.settings import Settings
+    from desktop_slm.tasks.events import Cited
 
 _WARM_UP_MS = 1500
 _IDLE_CHECK_MS = 15_000
@@ -80,6 +81,7 @@ class MainWindow(Workspace):
         desk.page.preset_chosen.connect(self._on_chat_preset_chosen)
         desk.page.list_width_changed.connect(self._on_chat_list_width_changed)
         desk.page.link_confirmed.connect(self._on_link_confirmed)
+        desk.page.citation_chosen.connect(self._on_chat_citation_chosen)
         desk.deleted.connect(self._on_chat_deleted)
         self._connect_desk(desk)
 
@@ -222,6 +224,11 @@ class MainWindow(Workspace):
     def _on_documents_translate_requested(self, text: str, language: str) -> None:
         self.show_page("translate")
         self.translate.page.show_source(text, language)
+
+    @Slot(object)
+    def _on_chat_citation_chosen(self, cited: Cited) -> None:
+        self.show_page("documents")
+        self.documents.open_at(cited)
 
     @Slot(str, str)
     def _on_history_open_requested(self, item: str, kind: str) -> None:
@@ -417,8 +424,7 @@ class MainWindow(Workspace):
             event.accept()
             return
         self._closing = True
-        if self._doorway.made is not None and self._rail.isEnabled():
-            self._keep_geometry(self._doorway.made)
+        place = self.place()
         self.hide()
         self._idle.stop()
         for desk in self._desks():
@@ -427,14 +433,15 @@ class MainWindow(Workspace):
             self.models.close()
         wait_for_calls(5.0)
         if (app := self._doorway.made) is not None:
+            if self._rail.isEnabled():
+                self._keep_place(app, place)
             app.close()
         event.accept()
 
-    def _keep_geometry(self, app: App) -> None:
-        kept = self.place()
-        if app.settings.extra.get("window") != kept:
+    def _keep_place(self, app: App, place: list[int]) -> None:
+        if app.settings.extra.get("window") != place:
             with contextlib.suppress(DesktopSlmError):  # not worth a message while closing
-                app.change_settings(extra={**app.settings.extra, "window": kept})
+                app.change_settings(extra={**app.settings.extra, "window": place})
 
 
 def _import_pages() -> None:

@@ -21,6 +21,7 @@ from pytestqt.qtbot import QtBot
 
 from desktop_slm import settings as settings_file
 from desktop_slm.app import App
+from desktop_slm.engine.api import Usage
 from desktop_slm.engine.fake import FakeEngine, Reply
 from desktop_slm.gui import theme
 from desktop_slm.gui.main_window import MainWindow
@@ -28,6 +29,7 @@ from desktop_slm.gui.pages.trouble import TroublePage
 from desktop_slm.gui.pages.unlock import UnlockPage
 from desktop_slm.gui.pages.welcome import WelcomePage
 from desktop_slm.gui.widgets.secret_field import SecretField
+from desktop_slm.tasks.events import Cited, Coverage, Sentence, SummaryDone
 from desktop_slm.tasks.requests import Chat
 
 PAGES = ("chat", "documents", "translate", "models", "history", "settings")
@@ -319,3 +321,43 @@ def test_every_page_fits_a_small_window(windows, qtbot: QtBot) -> None:  # type:
         page = window._stack.currentWidget()
         assert page.minimumSizeHint().width() <= page.width(), name
         assert page.minimumSizeHint().height() <= page.height(), name
+
+
+def test_a_source_chosen_in_chat_opens_the_document_at_its_passage(
+    windows, qtbot: QtBot, tmp_path: Path
+) -> None:  # type: ignore[no-untyped-def]
+    window = windows.enter()
+    note = tmp_path / "harbor.txt"
+    note.write_text("The harbor opens at six. Boats leave at seven.\n\nThe ferry is late on Sundays.")
+    window.take_files([str(note)], "add")
+    qtbot.waitUntil(lambda: len(window.app.library.documents()) == 1, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not window.documents.busy, timeout=WAIT_MS)
+    (record,) = window.app.library.documents()
+    window.show_page("chat")
+    with qtbot.waitSignal(window.documents.page.view.place_shown, timeout=WAIT_MS):
+        window.chat.page.citation_chosen.emit(
+            Cited(page=1, quote="Boats leave at seven.", document=record.id)
+        )
+    assert window.page_name == "documents"
+    assert window.documents.page.view.document is not None
+    assert window.documents.page.view.document.name == "harbor.txt"
+
+
+def test_a_summary_is_written_as_every_kind_of_file(windows, qtbot: QtBot, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    window = windows.enter()
+    done = SummaryDone(
+        sentences=(Sentence(text="Boats leave at seven.", citations=(Cited(page=1, quote="at seven"),)),),
+        key_sentences=(),
+        outline=(),
+        coverage=Coverage(pages=1, read=(1,)),
+        model="starter",
+        seconds=1.0,
+        usage=Usage(),
+    )
+    for form, start in (("md", b"#"), ("html", b"<"), ("docx", b"PK"), ("pdf", b"%PDF")):
+        target = tmp_path / f"summary.{form}"
+        with qtbot.waitSignal(window.documents.exported, timeout=WAIT_MS) as written:
+            window.documents.page.export_requested.emit(done, form, str(target))
+        assert written.args == [str(target)]
+        assert target.read_bytes().startswith(start), form
+    assert window._toast.text == "Written: summary.pdf"

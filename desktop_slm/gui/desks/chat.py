@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from desktop_slm.app import App
 
 LISTED = 10_000
-Opened = tuple[ConversationRecord | None, list[MessageRecord], str]
+Opened = tuple[ConversationRecord | None, list[MessageRecord], str, dict[str, str]]
 Attached = tuple[str, int, str, int, str]
 
 
@@ -80,8 +81,17 @@ class ChatDesk(Desk):
         history = self._app.history
         draft = history.draft(conversation)
         if not conversation:
-            return None, [], draft
-        return history.conversation(conversation), history.messages(conversation), draft
+            return None, [], draft, {}
+        messages = history.messages(conversation)
+        return history.conversation(conversation), messages, draft, self._names(messages)
+
+    def _names(self, messages: list[MessageRecord]) -> dict[str, str]:
+        """Return what the documents are called that messages carry; those in the trash are left out."""
+        names: dict[str, str] = {}
+        for document in {document for message in messages for document in message.documents}:
+            with contextlib.suppress(InvalidRequest):
+                names[document] = self._app.library.record(document).name
+        return names
 
     def _delete(self, conversation: str) -> tuple[str, str]:
         record = self._app.history.conversation(conversation)
@@ -138,7 +148,9 @@ class ChatDesk(Desk):
 
     @Slot(object)
     def _on_opened(self, opened: Opened) -> None:
-        self.page.show_conversation(*opened)
+        conversation, messages, draft, names = opened
+        self.page.show_document_names(names)
+        self.page.show_conversation(conversation, messages, draft)
 
     @Slot(object)
     def _on_messages(self, found: tuple[str, list[MessageRecord]]) -> None:
