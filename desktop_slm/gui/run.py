@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import (
     QMessageLogContext,
     QObject,
+    QSettings,
     QSocketNotifier,
     QtMsgType,
     Slot,
@@ -58,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
 def make_application(arguments: list[str] | None = None) -> QApplication:
     """Make the one `QApplication`, named so that desktops can tell the window's launcher."""
     qInstallMessageHandler(on_qt_message)
+    # Qt's own file dialog would keep the folders a person has been to in QtProject.conf, in plain text.
+    QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, os.devnull)
     qt = QApplication(arguments if arguments is not None else sys.argv[:1])
     qt.setApplicationName("desktop-slm")
     qt.setApplicationDisplayName("Desktop SLM")
