@@ -93,12 +93,12 @@ def prepared_shelf(starter_path: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
-def furnish(prepared_shelf: Path) -> Callable[[Path], Paths]:
-    """Return what makes an installation below a folder that has the starter and a small context."""
+def furnish(prepared_shelf: Path) -> Callable[..., Paths]:
+    """Return what makes an installation that has the starter and a small context, below one folder or not."""
     from desktop_slm import settings
 
-    def make(folder: Path, **changes: Any) -> Paths:
-        paths = Paths.under(folder)
+    def make(place: Path | Paths, **changes: Any) -> Paths:
+        paths = place if isinstance(place, Paths) else Paths.under(place)
         shutil.copytree(prepared_shelf, paths.models, copy_function=_link)
         settings.save(paths.settings, settings.Settings(**{"n_ctx": 2048, **changes}))
         return paths

@@ -19,8 +19,8 @@ from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from desktop_slm.gui.main_window import MainWindow
 from desktop_slm.gui.pages.unlock import UnlockPage
 from desktop_slm.gui.pages.welcome import WelcomePage
+from desktop_slm.gui.widgets.assistant_message import AssistantMessage
 from desktop_slm.gui.widgets.drop_overlay import DropOverlay
-from desktop_slm.gui.widgets.message_view import AssistantMessage
 from desktop_slm.gui.widgets.secret_field import SecretField
 from desktop_slm.store.records import MessageRecord
 
@@ -178,13 +178,26 @@ def drop(window: MainWindow, paths: Sequence[Path], action: str) -> None:
 
 
 def end_of_reading(window: MainWindow) -> None:
-    """Wait until the documents page has nothing left to do."""
-    page = window.documents.page
-    wait_until(
-        lambda: not window.documents.busy and page._line.running is None and not page._line.waiting,
-        "the end of the work on the document",
-        180.0,
-    )
+    """Wait until the documents page has nothing left to do: it has been idle for a moment."""
+    page, since = window.documents.page, [time.monotonic()]
+
+    def idle() -> bool:
+        if window.documents.busy or page.view.job.isVisible() or page.library.job.isVisible():
+            since[0] = time.monotonic()
+        return time.monotonic() - since[0] > 0.15
+
+    wait_until(idle, "the end of the work on the document", 180.0)
+
+
+def translated(window: MainWindow, text: str, language: str) -> str:
+    """Type a text into the Translate page, press the button, and return the translation."""
+    window.show_page("translate")
+    page = window.translate.page
+    page.target_picker.set_code(language)
+    QTest.keyClicks(page.source.editor, text)
+    press(window, "Translate")
+    wait_until(lambda: not window.translate.busy and page.target.text().strip(), "the translation")
+    return str(page.target.text())
 
 
 # History

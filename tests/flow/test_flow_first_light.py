@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from driving import (
     click,
@@ -17,6 +18,7 @@ from driving import (
     send,
     shown,
     text_of_answer,
+    translated,
     unlock,
     wait_until,
 )
@@ -27,6 +29,7 @@ from PySide6.QtWidgets import QLineEdit, QTextBrowser
 from desktop_slm.documents.model import Document
 from desktop_slm.gui.main_window import MainWindow
 from desktop_slm.gui.pages.unlock import UnlockPage
+from desktop_slm.tasks.events import SummaryDone
 
 SAMPLE = Path(__file__).resolve().parents[2] / "resources" / "samples" / "riverside-annual-report-2025.pdf"
 
@@ -39,9 +42,12 @@ def written(text: str) -> str:
 def check_summary(window: MainWindow) -> None:
     """Every page read, every sentence with a place, every quote literally on its page."""
     page = window.documents.page
-    done, document = page._summary, page.view.document
-    assert done is not None
+    document = page.view.document
     assert isinstance(document, Document)
+    (record,) = window.app.library.documents()
+    (kept,) = window.app.library.summaries(record.id)
+    done = msgspec.json.decode(kept.result, type=SummaryDone)
+    assert [view.sentence for view in page.view.summary.sentence_views] == list(done.sentences)
     assert done.coverage.pages == len(document.pages) == len(done.coverage.read)
     texts = {part.number: written(part.text) for part in document.pages}
     assert len(done.sentences) >= 3
@@ -160,14 +166,9 @@ def test_from_the_welcome_to_the_lock(windows, monkeypatch) -> None:  # type: ig
     choose_citation(window)
 
     # Translate, and lock
-    window.show_page("translate")
-    translate = window.translate.page
-    translate.target_picker.set_code("fr")
-    QTest.keyClicks(translate.source.editor, "Good morning.")
-    press(window, "Translate")
-    wait_until(lambda: translate._done is not None and not window.translate.busy, "the translation")
-    assert translate.target.text().strip()
-    wait_until(lambda: len(translate.history.visible_records()) == 1, "the translation in its history")
+    assert translated(window, "Good morning.", "fr")
+    history = window.translate.page.history
+    wait_until(lambda: len(history.visible_records()) == 1, "the translation in its history")
     assert len(find(window, "good morning", "translation")) == 1
     starts: list[bool] = []
     window.restart_requested.connect(lambda: starts.append(True))
