@@ -6,6 +6,7 @@ The app itself never parses a document and never loads the libraries that do.
 from __future__ import annotations
 
 import errno
+import hashlib
 import queue
 import stat
 import threading
@@ -169,7 +170,11 @@ class DocumentSession:
         sender.start()
         opened = self._answer(Opened)
         sender.join()
-        self.document = _with_language(opened.document)
+        # The library knows a document by its hash: a captured reader must not name another's.
+        document = msgspec.structs.replace(
+            opened.document, sha256=hashlib.sha256(self._data).hexdigest(), size_bytes=len(self._data)
+        )
+        self.document = _with_language(document)
         self.key_sentences = opened.key_sentences
         self._data = b""
         self._password = ""

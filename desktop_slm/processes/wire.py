@@ -31,13 +31,32 @@ _encoder = msgspec.msgpack.Encoder()
 def encode(message: msgspec.Struct) -> bytes:
     """Return ``message`` as one frame.
 
+    Text that is no Unicode (lone surrogates, of a file name or a terminal that is not UTF-8) goes with
+    U+FFFD in its place.
+
     Raises:
         FrameError: Longer than `MAX_FRAME_BYTES`.
     """
-    payload = _encoder.encode(message)
+    try:
+        payload = _encoder.encode(message)
+    except UnicodeEncodeError:
+        payload = _encoder.encode(_readable(msgspec.to_builtins(message, builtin_types=(bytes,))))
     if len(payload) > MAX_FRAME_BYTES:
         raise FrameError(f"a message of {len(payload)} bytes is over the limit of {MAX_FRAME_BYTES}")
     return len(payload).to_bytes(_HEADER_BYTES, "big") + payload
+
+
+def _readable(value: Any) -> Any:
+    """Return plain values with every text made encodable."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case list() | tuple():
+            return [_readable(item) for item in value]
+        case dict():
+            return {_readable(name): _readable(item) for name, item in value.items()}
+        case _:
+            return value
 
 
 class Decoder(Generic[Message]):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -16,7 +17,8 @@ import pytest
 from make_documents import PROSE, lines, pdf, plain_word, report, with_members
 
 from desktop_slm.documents import limits, reader
-from desktop_slm.documents.messages import Failed
+from desktop_slm.documents.messages import Failed, Opened
+from desktop_slm.documents.model import Document
 from desktop_slm.documents.reader import Stopped, open_document, read_file
 from desktop_slm.errors import (
     DocumentDamaged,
@@ -204,6 +206,24 @@ def test_an_unusual_language_is_asked_of_the_model() -> None:
     session = open_document("cy.txt", text.encode())
     session.close()
     assert session.document.language == "cy"
+
+
+def test_a_name_that_is_not_utf8() -> None:
+    session = open_document("caf\udce9.txt", b"The bridge was built in 1910 by the town of Riverside.\n")
+    session.close()
+    assert session.document.name == "caf\ufffd.txt"
+
+
+def test_a_reader_cannot_claim_the_hash_of_another_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lie(self: reader.DocumentSession, wanted: type[Opened]) -> Opened:
+        document = Document(title="", name="a.txt", format="txt", language="en", pages=(), sha256="00" * 32)
+        return Opened(document, ())
+
+    monkeypatch.setattr(reader.DocumentSession, "_answer", lie)
+    session = open_document("a.txt", b"the bytes that were sent")
+    session.close()
+    assert session.document.sha256 == hashlib.sha256(b"the bytes that were sent").hexdigest()
+    assert session.document.size_bytes == 24
 
 
 # Files

@@ -55,6 +55,14 @@ def test_what_is_sent_arrives_in_order(sent):
     assert [decoder.decode(frame) for frame in frames] == sent
 
 
+def test_text_that_is_no_unicode_arrives_readable():
+    """As Python gives it for a file name or a terminal's line that is not UTF-8."""
+    (frame,) = read_all(wire.encode(Words(("caf\udce9", "whole", "\ud83d\ude00"), b"\xff\0")))
+    assert wire.Decoder(Number | Words).decode(frame) == Words(
+        ("caf\ufffd", "whole", "\U0001f600"), b"\xff\0"
+    )
+
+
 @given(st.lists(messages, min_size=1, max_size=4), st.data())
 def test_a_cut_stream_never_gives_a_wrong_message(sent, data):
     whole = b"".join(wire.encode(message) for message in sent)
