@@ -203,7 +203,7 @@ def test_the_sample_is_one_press_away(
     page: DocumentsPage, window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "report.pdf").write_bytes(b"%PDF")
-    monkeypatch.setattr("desktop_slm.gui.pages.documents.resource", lambda name: tmp_path)
+    monkeypatch.setattr("desktop_slm.gui.widgets.library_view.resource", lambda name: tmp_path)
     click(page.library.target.sample_button)
     assert window.requests == [Summarize(sources=(FileSource(str(tmp_path / "report.pdf")),))]
 

@@ -305,7 +305,7 @@ def test_parts_that_need_a_look_are_marked_with_reasons(page: TranslatePage, win
     page.job_finished()
     assert page.marks.texts() == ["Two 6.", "Two 6."]
     assert page.review.title() == "2 parts need a look"
-    assert page.review.buttons[1].text() == "“Zwei 5.”: a number was changed; too long"
+    assert page.review.buttons[1].line == "“Zwei 5.”: a number was changed; too long"
     click(page.review.buttons[0])
     assert page.target.editor.textCursor().selectedText() == "Two 6."
     assert page.source.editor.textCursor().selectedText() == "Zwei 5."
@@ -448,7 +448,7 @@ def test_hostile_text_is_plain_everywhere(page: TranslatePage, window: Window) -
     page.on_event(translation("x", needs_review=(review,)))
     for label in page.findChildren(QLabel):
         assert label.textFormat() == Qt.TextFormat.PlainText or not label.text()
-    assert "\u202e" not in page.review.buttons[0].text()
+    assert "\u202e" not in page.review.buttons[0].line
 
 
 def test_every_control_has_a_name_and_can_be_reached(page: TranslatePage, window: Window) -> None:

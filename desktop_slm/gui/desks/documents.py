@@ -17,7 +17,7 @@ from desktop_slm.errors import DesktopSlmError, StorageFailed
 from desktop_slm.gui.desks.desk import Desk
 from desktop_slm.gui.job import run_call
 from desktop_slm.gui.pages.documents import DocumentsPage
-from desktop_slm.gui.widgets.citation_view import Place
+from desktop_slm.gui.widgets.citation_view import Origin, Place
 from desktop_slm.store.records import DocumentRecord, StoredDocument
 from desktop_slm.tasks import events as ev
 from desktop_slm.tasks.requests import Request, Summarize
@@ -107,7 +107,7 @@ class DocumentsDesk(Desk):
 
     def open_summary(self, summary: str) -> None:
         """Show a kept summary with its document."""
-        run_call(partial(self._load_summary, summary), self._on_loaded, self._on_error)
+        run_call(partial(self._load_summary, summary), self._on_summary_loaded, self._on_error)
 
     @Slot(str)
     def delete(self, document: str) -> None:
@@ -127,22 +127,28 @@ class DocumentsDesk(Desk):
 
     def _list(self) -> tuple[list[DocumentRecord], set[str]]:
         records = list(self._app.library.documents(limit=LISTED))
-        summarized = {record.id for record in records if self._app.library.summaries(record.id)}
+        summarized = {
+            record.id
+            for record in records
+            if any(len(made.documents) == 1 for made in self._app.library.summaries(record.id))
+        }
         return records, summarized
 
     def _load(self, document: str) -> tuple[StoredDocument, ev.SummaryDone | None, Summarize | None]:
         stored = self._app.library.get(document)
-        summaries = self._app.library.summaries(document)
+        summaries = [made for made in self._app.library.summaries(document) if len(made.documents) == 1]
         newest = max(summaries, key=_created, default=None)
         if newest is None:
             return stored, None, None
         done, request = _decode(newest.result, newest.request)
         return stored, done, request
 
-    def _load_summary(self, summary: str) -> tuple[StoredDocument, ev.SummaryDone | None, Summarize | None]:
+    def _load_summary(
+        self, summary: str
+    ) -> tuple[list[StoredDocument], ev.SummaryDone | None, Summarize | None]:
         record = self._app.library.summary(summary)
         done, request = _decode(record.result, record.request)
-        return self._app.library.get(record.documents[0]), done, request
+        return [self._app.library.get(document) for document in record.documents], done, request
 
     def _delete(self, document: str) -> tuple[str, str]:
         self._readers.close(document)
@@ -214,6 +220,20 @@ class DocumentsDesk(Desk):
         wanted, self._wanted = self._wanted, None
         if wanted is not None and wanted.document == stored.record.id:
             self.page.view.show_place(wanted)
+
+    @Slot(object)
+    def _on_summary_loaded(
+        self, found: tuple[list[StoredDocument], ev.SummaryDone | None, Summarize | None]
+    ) -> None:
+        documents, done, request = found
+        if len(documents) > 1 and done is not None:
+            origins = {
+                stored.record.id: Origin(stored.document.name, stored.document.page_unit)
+                for stored in documents
+            }
+            self.page.show_together(done, origins)
+        else:
+            self._on_loaded((documents[0], done, request))
 
     @Slot(object)
     def _on_deleted(self, found: tuple[str, str]) -> None:

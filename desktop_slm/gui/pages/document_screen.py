@@ -177,7 +177,7 @@ class DocumentScreen:
                 draft = view.answers if isinstance(work.request, Ask) else view.summary
                 draft.add_draft(event.text)
             case Warned():
-                view.warning.say(event.text, tone="warning")
+                view.warning.say(event.text, tone="note" if isinstance(work.request, Ask) else "warning")
             case SummaryDone():
                 self.show_summary(event, None)
             case AnswerDone():

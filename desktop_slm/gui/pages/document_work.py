@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -12,12 +12,13 @@ from typing import Literal
 import msgspec
 
 from desktop_slm.documents.model import Document, KeySentence
+from desktop_slm.gui.widgets.citation_view import Origin
+from desktop_slm.gui.widgets.library_view import SUFFIXES
 from desktop_slm.tasks.events import SentenceReady
 from desktop_slm.tasks.requests import Ask, FileSource, ReadDocument, Source, StoredSource, Summarize
 
 DropAction = Literal["summarize", "ask", "translate", "add"]
 Outcome = Literal["", "done", "failed", "stopped", "password"]
-SUFFIXES = (".pdf", ".docx", ".txt", ".md", ".markdown", ".html", ".htm")
 MAX_FILES = 200
 
 
@@ -32,6 +33,8 @@ class Work:
         action: What the user wanted with the file; empty for work on a document already read.
         document_id, document: Known once it has been read.
         queued: It has a line in the list of files.
+        origin: How the document is called, once it has been read.
+        origins: The documents that one summary is made of, by id; empty for work on one document.
         sentences: Those received, to show them again when the user comes back to the document.
         outcome: Empty while it waits or runs.
     """
@@ -44,6 +47,8 @@ class Work:
     document: Document | None = None
     key_sentences: tuple[KeySentence, ...] = ()
     queued: bool = False
+    origin: Origin | None = None
+    origins: Mapping[str, Origin] = field(default_factory=dict)
     sentences: list[SentenceReady] = field(default_factory=list)
     outcome: Outcome = ""
 

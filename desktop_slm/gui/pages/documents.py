@@ -6,7 +6,7 @@ the document it belongs to; work goes on while another document, or the library,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,13 +18,14 @@ from desktop_slm.documents.model import PageImage
 from desktop_slm.errors import DesktopSlmError
 from desktop_slm.gui import theme
 from desktop_slm.gui.pages.document_screen import DocumentScreen
-from desktop_slm.gui.pages.document_work import SUFFIXES, DropAction, Work, WorkLine, expand
+from desktop_slm.gui.pages.document_work import DropAction, Work, WorkLine, expand
 from desktop_slm.gui.pages.obstacles import Obstacles
+from desktop_slm.gui.pages.together_screen import TogetherScreen
+from desktop_slm.gui.widgets.citation_view import Origin
 from desktop_slm.gui.widgets.document_view import DocumentView
-from desktop_slm.gui.widgets.file_dialogs import choose_files, choose_target
-from desktop_slm.gui.widgets.library_view import LibraryView
+from desktop_slm.gui.widgets.file_dialogs import choose_target
+from desktop_slm.gui.widgets.library_view import SUFFIXES, LibraryView
 from desktop_slm.gui.widgets.plain_label import one_line
-from desktop_slm.paths import resource
 from desktop_slm.store.records import DocumentRecord, StoredDocument
 from desktop_slm.tasks.events import (
     AnswerDone,
@@ -36,7 +37,7 @@ from desktop_slm.tasks.events import (
     SummaryDone,
     TaskEvent,
 )
-from desktop_slm.tasks.requests import Ask, FileSource, ReadDocument, Source, Summarize
+from desktop_slm.tasks.requests import Ask, FileSource, ReadDocument, Source, StoredSource, Summarize
 
 
 class DocumentsPage(QWidget):
@@ -74,10 +75,15 @@ class DocumentsPage(QWidget):
         self.library = LibraryView()
         self.view = DocumentView()
         self._screen = DocumentScreen(self.view, self._line)
+        self._stack = QStackedWidget()
+        self._together = TogetherScreen(self._stack, self)
+        self._together.again_wanted.connect(self._retry)
+        self._together.document_wanted.connect(self.document_selected)
+        self._together.library_wanted.connect(self.show_library_again)
+        self._together.stop_wanted.connect(self._on_stop_pressed)
         self._obstacles = Obstacles(self.library, self.view, self)
         self._obstacles.again_wanted.connect(self._retry)
         self._obstacles.back_wanted.connect(self.show_library_again)
-        self._stack = QStackedWidget()
         self._stack.addWidget(self.library)
         self._stack.addWidget(self.view)
         layout = QVBoxLayout(self)
@@ -86,23 +92,23 @@ class DocumentsPage(QWidget):
         self._connect_library()
         self._connect_view()
         self._open_shortcut = QShortcut(QKeySequence(QKeySequence.StandardKey.Open), self)
-        self._open_shortcut.activated.connect(self._on_open_pressed)
+        self._open_shortcut.activated.connect(self.library.choose_files)
         self._stop_shortcut = QShortcut(QKeySequence("Esc"), self)
         self._stop_shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         self._stop_shortcut.activated.connect(self._on_stop_pressed)
 
     def _connect_library(self) -> None:
         library = self.library
-        library.open_pressed.connect(self._on_open_pressed)
-        library.sample_pressed.connect(self._on_sample_pressed)
+        library.files_chosen.connect(self._on_files_chosen)
         library.document_opened.connect(self.document_selected)
         library.document_delete_confirmed.connect(self.document_delete_requested)
         library.job.stop_pressed.connect(self._on_stop_pressed)
         library.queue.row_pressed.connect(self._on_queue_row_pressed)
+        library.queue.together_pressed.connect(self._on_together_pressed)
 
     def _connect_view(self) -> None:
         view = self.view
-        view.bar.back_pressed.connect(self.show_library_again)
+        view.bar.back_pressed.connect(self._on_back_pressed)
         view.bar.length_chosen.connect(self._on_choice_changed)
         view.bar.style_chosen.connect(self._on_choice_changed)
         view.bar.language_chosen.connect(self._on_language_chosen)
@@ -151,10 +157,16 @@ class DocumentsPage(QWidget):
         self._leave_document()
         self._stack.setCurrentWidget(self.view)
         self._screen.show_stored(stored)
+        self._together.show_place_in(self.view, stored.record.id)
 
     def show_summary(self, done: SummaryDone, request: Summarize | None = None) -> None:
         """Show a finished or kept summary of the document on screen."""
         self._screen.show_summary(done, request)
+
+    def show_together(self, done: SummaryDone, origins: Mapping[str, Origin]) -> None:
+        """Show a kept summary across several documents; ``origins`` names them by their ids."""
+        self._leave_document()
+        self._together.show_kept(done, origins)
 
     def on_event(self, event: TaskEvent) -> None:
         """Take an event of the request that runs."""
@@ -162,8 +174,9 @@ class DocumentsPage(QWidget):
         if work is None:
             return
         match event:
-            case DocumentRead():
+            case DocumentRead() if not work.origins:
                 work.document_id, work.document = event.id, event.document
+                work.origin = Origin(event.document.name, event.document.page_unit)
             case KeySentences():
                 work.key_sentences = event.sentences
             case Progress():
@@ -175,6 +188,7 @@ class DocumentsPage(QWidget):
             case _:
                 pass
         self._screen.show_event(work, event)
+        self._together.show_event(work, event)
         if work.outcome == "done" and work.action == "translate" and work.document is not None:
             self.translate_requested.emit(work.document.text, work.document.language)
 
@@ -194,6 +208,8 @@ class DocumentsPage(QWidget):
         work = self._line.running
         if work is None:
             self._obstacles.say(error)
+        elif work.origins:
+            self._together.show_error(work, error)
         else:
             self._obstacles.show_failed(work, error, self._screen.shows(work))
 
@@ -217,6 +233,7 @@ class DocumentsPage(QWidget):
     def show_library_again(self) -> None:
         """Leave the document; its work goes on."""
         self._leave_document()
+        self._together.leave()
         self._stack.setCurrentWidget(self.library)
         self.library.setFocus()
         self._show_library_job()
@@ -265,6 +282,7 @@ class DocumentsPage(QWidget):
         if work.queued:
             self.library.queue.show_state(work.number, "working")
         self._screen.show_started(work)
+        self._together.show_started(work)
         self._show_library_job()
         self.request_made.emit(work.request)
 
@@ -281,6 +299,7 @@ class DocumentsPage(QWidget):
             self.library.queue.show_state(work.number, work.outcome, work.result)
         if work.outcome == "done":
             self.library_requested.emit()
+        self._together.show_ended(work)
         if self._screen.show_ended(work):
             self._obstacles.offer_again(work)
 
@@ -291,34 +310,46 @@ class DocumentsPage(QWidget):
 
     # what a person does
 
-    @Slot()
-    def _on_open_pressed(self) -> None:
-        choose_files(self, "open-documents", "Open documents", SUFFIXES, self._on_files_selected)
-
     @Slot(list)
-    def _on_files_selected(self, paths: list[str]) -> None:
+    def _on_files_chosen(self, paths: list[str]) -> None:
         self.open_paths(paths, "summarize")
 
     @Slot()
-    def _on_sample_pressed(self) -> None:
-        try:
-            samples = sorted(resource("samples").glob("*.pdf"))
-        except FileNotFoundError:
-            samples = []
-        if samples:
-            self.open_paths(samples[:1], "summarize")
-        else:
-            self.library.error.say("The sample report is not part of this installation.", tone="warning")
-
-    @Slot()
     def _on_stop_pressed(self) -> None:
-        shown = next(iter(self._screen.works), None)
+        shown = self._together.work if self._together.on_screen else next(iter(self._screen.works), None)
         if shown is not None and self._line.drop(shown):
             shown.outcome = "stopped"
             self._show_ended(shown)
             return
-        if self._line.running is not None and (self.shows_library or self._screen.shows(self._line.running)):
+        running = self._line.running
+        if running is None:
+            return
+        if self.shows_library or running is shown or self._screen.shows(running):
             self.stop_requested.emit()
+
+    @Slot()
+    def _on_together_pressed(self) -> None:
+        """Make one summary of the documents in the list, or show again the one that was made of them."""
+        rows = (self._works.get(row.number) for row in self.library.queue.rows)
+        done = [work for work in rows if work is not None and work.document_id and work.origin is not None]
+        origins = {work.document_id: work.origin for work in done if work.origin is not None}
+        last = self._together.work
+        if last is not None and last.origins == origins:
+            self._together.come_back()
+        elif len(origins) > 1:
+            request = self._summarize(tuple(StoredSource(document_id) for document_id in origins))
+            name = f"{len(origins)} documents together"
+            work = self._remember(Work(self._line.number(), name, request, origins=origins))
+            self._together.begin(work)
+            self._begin(work)
+
+    @Slot()
+    def _on_back_pressed(self) -> None:
+        if self._together.leads_back:
+            self._leave_document()
+            self._together.come_back()
+        else:
+            self.show_library_again()
 
     @Slot()
     def _on_summarize_pressed(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal, Slot
@@ -30,6 +30,7 @@ from desktop_slm.gui import theme
 from desktop_slm.gui.widgets.plain_label import one_line, several_lines
 from desktop_slm.tasks.events import Cited, Sentence
 
+NAME_LIMIT = 28
 SIDE_PX = 6
 TOP_PX = 4
 PILL_GAP_PX = 4
@@ -47,6 +48,14 @@ class Place:
     document: str = ""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """A document that citations name by its id: how it is called, and what its pages are called."""
+
+    name: str
+    unit: str = "page"
+
+
 def places(citations: Sequence[Cited]) -> tuple[Place, ...]:
     """Group citations by document and page, in the order in which they first appear."""
     grouped: dict[tuple[str, int], list[str]] = {}
@@ -61,14 +70,16 @@ def page_label(page: int, unit: str = "page") -> str:
 
 
 class CitationPill(QAbstractButton):
-    """A rounded button naming a page."""
+    """A rounded button naming a page, and its document where there are several."""
 
-    def __init__(self, place: Place, unit: str, parent: QWidget) -> None:
+    def __init__(self, place: Place, unit: str, parent: QWidget, origin: Origin | None = None) -> None:
         super().__init__(parent)
         self.place = place
         self._active = False
-        self.setText(page_label(place.page, unit))
-        spoken = f"page {place.page}" if unit == "page" else f"part {place.page}"
+        unit = origin.unit if origin is not None else unit
+        name = f"{one_line(origin.name, NAME_LIMIT)}, " if origin is not None else ""
+        self.setText(name + page_label(place.page, unit))
+        spoken = f"{name}page {place.page}" if unit == "page" else f"{name}part {place.page}"
         self.setAccessibleName(f"Source on {spoken}: {one_line(place.quotes[0] if place.quotes else '')}")
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -124,6 +135,7 @@ class SentenceView(QWidget):
         unit: ``page`` or ``part``.
         lead: What stands before it: a bullet.
         quote: A sentence of the document: in quotation marks, muted.
+        origins: Documents by the id that citations name, where there are several.
         parent: Owner.
     """
 
@@ -137,6 +149,7 @@ class SentenceView(QWidget):
         unit: str = "page",
         lead: str = "",
         quote: bool = False,
+        origins: Mapping[str, Origin] | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -149,7 +162,10 @@ class SentenceView(QWidget):
         self._layout = QTextLayout()
         self._laid_out_width = -1
         self._height = 0
-        self._pills = [CitationPill(place, unit, self) for place in places(sentence.citations)]
+        known = origins or {}
+        self._pills = [
+            CitationPill(place, unit, self, known.get(place.document)) for place in places(sentence.citations)
+        ]
         for pill in self._pills:
             pill.clicked.connect(self._on_pill_clicked)
         policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)

@@ -126,9 +126,10 @@ class DocumentBar(QFrame):
         self._show_choices()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Give the chips up where there is no room."""
+        """Give the chips up and shorten what is said where there is no room."""
         super().resizeEvent(event)
         self._chips.setVisible(event.size().width() >= NARROW_PX)
+        self._show_choices()
 
     def _show_chips(self, texts: list[str]) -> None:
         while (item := self._chip_row.takeAt(0)) is not None:
@@ -164,7 +165,8 @@ class DocumentBar(QFrame):
         return button
 
     def _show_choices(self) -> None:
-        self.length_button.setText(f"Summary: {LENGTHS[self.length].lower()}")
+        length = LENGTHS[self.length]
+        self.length_button.setText(length if self.width() < NARROW_PX else f"Summary: {length.lower()}")
         self.style_button.setText(STYLES[self.style_name])
         for button, value in ((self.length_button, self.length), (self.style_button, self.style_name)):
             for action in button.menu().actions():

@@ -27,15 +27,19 @@ from desktop_slm.gui.widgets.document_list import (
     DocumentFilter,
     DocumentListModel,
 )
+from desktop_slm.gui.widgets.file_dialogs import choose_files
 from desktop_slm.gui.widgets.job_bar import JobBar
 from desktop_slm.gui.widgets.notice_bar import NoticeBar
 from desktop_slm.gui.widgets.password_panel import PasswordPanel
 from desktop_slm.gui.widgets.plain_label import PlainLabel, one_line
 from desktop_slm.gui.widgets.queue_view import QueueView
 from desktop_slm.gui.widgets.top_bar import TopBar
+from desktop_slm.paths import resource
 from desktop_slm.store.records import DocumentRecord
 
 COLUMN_PX = 1040
+SUFFIXES = (".pdf", ".docx", ".txt", ".md", ".markdown", ".html", ".htm")
+"""Of the documents that can be read."""
 
 
 class DropTarget(QFrame):
@@ -159,8 +163,8 @@ class DocumentListView(QListView):
 class LibraryView(QWidget):
     """Top bar, files being read, and the list or the invitation to drop."""
 
-    open_pressed = Signal()
-    sample_pressed = Signal()
+    files_chosen = Signal(list)
+    """Paths of files to read and summarize."""
     document_opened = Signal(str)
     document_delete_confirmed = Signal(str)
 
@@ -183,8 +187,8 @@ class LibraryView(QWidget):
         self.list.opened.connect(self._on_list_opened)
         self.list.delete_wanted.connect(self._on_list_delete_wanted)
         self.target = DropTarget()
-        self.target.open_pressed.connect(self.open_pressed)
-        self.target.sample_pressed.connect(self.sample_pressed)
+        self.target.open_pressed.connect(self.choose_files)
+        self.target.sample_pressed.connect(self._on_sample_pressed)
         self._nothing = PlainLabel("No document matches.")
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
         self._nothing.setContentsMargins(0, 48, 0, 0)
@@ -220,6 +224,11 @@ class LibraryView(QWidget):
         self._open.setVisible(bool(records))
         self._show_fitting()
 
+    @Slot()
+    def choose_files(self) -> None:
+        """Ask which files to open."""
+        choose_files(self, "open-documents", "Open documents", SUFFIXES, self.files_chosen.emit)
+
     def visible_records(self) -> list[DocumentRecord]:
         """Return the documents that pass the filter, in order."""
         rows = (self._filter.index(row, 0) for row in range(self._filter.rowCount()))
@@ -237,7 +246,7 @@ class LibraryView(QWidget):
         bar.add_widget(self._search)
         self._open = bar.add_button("Open file…", "primary")
         self._open.setToolTip("Open a file and summarize it (Ctrl+O)")
-        self._open.clicked.connect(self.open_pressed)
+        self._open.clicked.connect(self.choose_files)
         return bar
 
     def _make_column(self) -> QWidget:
@@ -264,6 +273,17 @@ class LibraryView(QWidget):
             self._stack.setCurrentWidget(self._nothing)
         else:
             self._stack.setCurrentWidget(self.list)
+
+    @Slot()
+    def _on_sample_pressed(self) -> None:
+        try:
+            samples = sorted(resource("samples").glob("*.pdf"))
+        except FileNotFoundError:
+            samples = []
+        if samples:
+            self.files_chosen.emit(samples[:1])
+        else:
+            self.error.say("The sample report is not part of this installation.", tone="warning")
 
     @Slot(str)
     def _on_search_text_changed(self, text: str) -> None:

@@ -74,6 +74,8 @@ class QueueView(QFrame):
 
     row_pressed = Signal(int)
     """Number of the file whose button was pressed, as given to `add`."""
+    together_pressed = Signal()
+    """One summary of all that are done is wanted."""
     cleared = Signal()
     """The list may be forgotten."""
 
@@ -87,8 +89,14 @@ class QueueView(QFrame):
         theme.set_kind(self._clear, "text")
         self._clear.setAccessibleName("Clear the list of files")
         self._clear.clicked.connect(self._on_clear_clicked)
+        self._together = QPushButton("Summarize all together")
+        theme.set_kind(self._together, "outlined")
+        self._together.setToolTip("Make one summary of all documents that are done")
+        self._together.clicked.connect(self.together_pressed)
         top = QHBoxLayout()
+        top.setSpacing(8)
         top.addWidget(self._title, 1)
+        top.addWidget(self._together)
         top.addWidget(self._clear)
         content = QWidget()
         theme.set_kind(content, "ground")
@@ -117,6 +125,11 @@ class QueueView(QFrame):
     def clear_button(self) -> QPushButton:
         """Forgets the list once nothing waits."""
         return self._clear
+
+    @property
+    def together_button(self) -> QPushButton:
+        """Asks for one summary of all that are done."""
+        return self._together
 
     def add(self, number: int, name: str) -> None:
         """Append a file that waits."""
@@ -150,6 +163,7 @@ class QueueView(QFrame):
         files = "1 file" if len(self._rows) == 1 else f"{len(self._rows)} files"
         self._title.setText(f"{files} · {done} done")
         self._clear.setVisible(not busy)
+        self._together.setVisible(not busy and done > 1)
         height = sum(row.sizeHint().height() for row in self._rows.values()) + 4
         self._scroll.setFixedHeight(min(MAX_HEIGHT_PX, height))
 

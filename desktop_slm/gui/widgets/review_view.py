@@ -5,13 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from desktop_slm.gui import theme
 from desktop_slm.gui.widgets.plain_label import PlainLabel, one_line
 from desktop_slm.tasks.events import Review
 
 MAX_HEIGHT_PX = 132
+
+
+class ReviewButton(QPushButton):
+    """One line that is shortened to fit; its reasons come last and are what must stay readable."""
+
+    def __init__(self, line: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.line = line
+        theme.set_kind(self, "text")
+        self.setStyleSheet("text-align: left;")
+        self.setToolTip(line)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Shorten the line to the new width."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        room = self.width() - 16
+        shown = self.fontMetrics().elidedText(self.line, Qt.TextElideMode.ElideMiddle, room)
+        self.setText(shown.replace("&", "&&"))
 
 
 class ReviewView(QFrame):
@@ -22,7 +46,7 @@ class ReviewView(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         theme.set_kind(self, "banner")
-        self._reviews: dict[QPushButton, Review] = {}
+        self._reviews: dict[ReviewButton, Review] = {}
         self._title = PlainLabel()
         theme.set_kind(self._title, "heading")
         content = QWidget()
@@ -44,7 +68,7 @@ class ReviewView(QFrame):
         self.hide()
 
     @property
-    def buttons(self) -> tuple[QPushButton, ...]:
+    def buttons(self) -> tuple[ReviewButton, ...]:
         """The lines, in order."""
         return tuple(self._reviews)
 
@@ -69,10 +93,8 @@ class ReviewView(QFrame):
 
     def _add(self, review: Review) -> None:
         reasons = "; ".join(one_line(reason, 120) for reason in review.reasons)
-        button = QPushButton(f"“{one_line(review.source, 60)}”: {reasons}".replace("&", "&&"))
+        button = ReviewButton(f"“{one_line(review.source, 60)}”: {reasons}")
         button.setAccessibleName(f"Part {review.id}: {reasons}")
-        theme.set_kind(button, "text")
-        button.setStyleSheet("text-align: left;")
         button.clicked.connect(self._on_button_clicked)
         self._reviews[button] = review
         self._list.addWidget(button)
@@ -80,5 +102,5 @@ class ReviewView(QFrame):
     @Slot()
     def _on_button_clicked(self) -> None:
         button = self.sender()
-        if isinstance(button, QPushButton) and button in self._reviews:
+        if isinstance(button, ReviewButton) and button in self._reviews:
             self.review_chosen.emit(self._reviews[button])

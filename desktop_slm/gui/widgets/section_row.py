@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import QRect, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QVBoxLayout, QWidget
 
 from desktop_slm.gui import theme
-from desktop_slm.gui.widgets.citation_view import Place, SentenceView, page_label
+from desktop_slm.gui.widgets.citation_view import Origin, Place, SentenceView, page_label
 from desktop_slm.gui.widgets.plain_label import one_line
 from desktop_slm.tasks.events import Section
 
 
 class SectionButton(QAbstractButton):
-    """Title in ink, page muted; checkable when there are notes to unfold."""
+    """Title in ink, page muted; checkable when there are notes to unfold. No ``unit``: no page."""
 
     def __init__(self, section: Section, unit: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._page = page_label(section.page, unit)
+        self._page = page_label(section.page, unit) if unit else ""
         self.setText(one_line(section.title) or "Untitled section")
         self.setCheckable(bool(section.notes))
-        self.setAccessibleName(f"Section {self.text()}, {self._page}")
+        self.setAccessibleName(f"Section {self.text()}, {self._page}" if unit else self.text())
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
@@ -64,17 +66,27 @@ class SectionButton(QAbstractButton):
 
 
 class SectionRow(QWidget):
-    """A `SectionButton` and, made when first unfolded, the notes of the section."""
+    """A `SectionButton` and, made when first unfolded, the notes of the section.
+
+    With ``origins`` the sections are whole documents.
+    """
 
     page_chosen = Signal(int)
     place_chosen = Signal(object, object)
 
-    def __init__(self, section: Section, unit: str, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        section: Section,
+        unit: str,
+        origins: Mapping[str, Origin] | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self._section = section
         self._unit = unit
+        self._origins = origins or {}
         self._notes: QWidget | None = None
-        self.button = SectionButton(section, unit, self)
+        self.button = SectionButton(section, "" if self._origins else unit, self)
         self.button.clicked.connect(self._on_button_clicked)
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
@@ -97,7 +109,7 @@ class SectionRow(QWidget):
         layout.setSpacing(2)
         last: QWidget = self.button
         for note in self._section.notes:
-            view = SentenceView(note, unit=self._unit, lead="•", parent=notes)
+            view = SentenceView(note, unit=self._unit, lead="•", origins=self._origins, parent=notes)
             view.place_chosen.connect(self._on_note_place_chosen)
             layout.addWidget(view)
             last = view.chain_after(last)

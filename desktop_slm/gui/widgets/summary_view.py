@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from PySide6.QtCore import Qt, Signal, Slot
@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVB
 
 from desktop_slm.documents.model import KeySentence
 from desktop_slm.gui import theme
-from desktop_slm.gui.widgets.citation_view import Place, SentenceView
+from desktop_slm.gui.widgets.citation_view import Origin, Place, SentenceView
 from desktop_slm.gui.widgets.plain_label import PlainLabel, one_line, several_lines
 from desktop_slm.gui.widgets.section_row import SectionRow
 from desktop_slm.tasks.events import Cited, Coverage, Section, Sentence, SummaryDone
@@ -43,6 +43,7 @@ class SummaryView(QScrollArea):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._unit = "page"
+        self._origins: Mapping[str, Origin] = {}
         self._style = "paragraph"
         self._section = ""
         self._shown: SentenceView | None = None
@@ -143,10 +144,16 @@ class SummaryView(QScrollArea):
         """Set how the next sentences are set: ``paragraph``, ``bullets`` or ``sections``."""
         self._style = style
 
+    def set_origins(self, origins: Mapping[str, Origin]) -> None:
+        """Name the documents of the next citations: for a summary across several."""
+        self._origins = dict(origins)
+        self._outline_title.setText("By document" if origins else "By section")
+
     def add_sentence(self, sentence: Sentence, section: str = "") -> SentenceView:
         """Append a sentence to the summary; nothing that is being read moves."""
         self.clear_draft()
-        view = SentenceView(sentence, unit=self._unit, lead="•" if self._style == "bullets" else "")
+        lead = "•" if self._style == "bullets" else ""
+        view = SentenceView(sentence, unit=self._unit, lead=lead, origins=self._origins)
         view.place_chosen.connect(self._on_place_chosen)
         before = self._end_of_summary()
         if section and section != self._section:
@@ -207,7 +214,7 @@ class SummaryView(QScrollArea):
         _empty(self._outline)
         last: QWidget = self._outline_title
         for section in sections:
-            row = SectionRow(section, self._unit)
+            row = SectionRow(section, self._unit, self._origins)
             row.page_chosen.connect(self._on_section_page_chosen)
             row.place_chosen.connect(self._on_place_chosen)
             self._outline.addWidget(row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen, QTextCursor
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QTextCursor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QTextEdit, QVBoxLayout, QWidget
 
 from desktop_slm.gui import theme
@@ -109,7 +109,6 @@ class TextPane(QFrame):
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 10, 10)
 
     def _restyle(self) -> None:
-        font = QFont(self.font())
-        font.setPixelSize(theme.text_px() + 2)
-        self.editor.setFont(font)
+        # By style sheet: the application's own would win over a font set on the editor.
+        self.editor.setStyleSheet(f"font-size: {theme.text_px() + 1}px;")
         self.update()

@@ -43,6 +43,11 @@ class TopBar(QFrame):
             theme.set_kind(chip, "chip")
             self._chips.addWidget(chip, 0, Qt.AlignmentFlag.AlignVCenter)
 
+    def put_first(self, button: QWidget) -> None:
+        """Put a button that leads back before the title."""
+        self._layout.insertWidget(0, button)
+        self._layout.setContentsMargins(12, 0, 20, 0)
+
     def add_button(self, text: str, kind: str = "outlined") -> QPushButton:
         """Append a button and return it."""
         button = QPushButton(text, self)
