@@ -213,14 +213,17 @@ class App:
         return OpenState(kind="open")
 
     def create_vault(self, passphrase: str | None) -> None:
-        """Make a vault and open it; None keeps its key in the keychain."""
-        self._leave_memory()
+        """Make a vault and open it; None keeps its key in the keychain.
+
+        What is in memory is forgotten, but not before the vault is there.
+        """
         self.vault.create(passphrase=passphrase)
+        self._leave_memory()
 
     def unlock(self, passphrase: str | None) -> None:
-        """Open the vault; None takes its key from the keychain."""
-        self._leave_memory()
+        """Open the vault; None takes its key from the keychain. Memory is left as in `create_vault`."""
         self.vault.unlock(passphrase=passphrase)
+        self._leave_memory()
 
     def lock(self) -> None:
         """Close the vault and forget its key; the engine forgets what it has read."""
