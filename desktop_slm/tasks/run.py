@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Generator
 from typing import TypeVar, assert_never
@@ -17,6 +18,7 @@ from desktop_slm.tasks.answer import AnswerTask
 from desktop_slm.tasks.chat import ChatTask
 from desktop_slm.tasks.events import (
     AnswerDone,
+    ChatDone,
     KeySentences,
     ReadDone,
     Sentence,
@@ -27,13 +29,14 @@ from desktop_slm.tasks.events import (
 )
 from desktop_slm.tasks.keeping import Keeper
 from desktop_slm.tasks.metering import Meter
-from desktop_slm.tasks.requests import Ask, Chat, ReadDocument, Request, Summarize, Translate
+from desktop_slm.tasks.requests import Ask, Chat, ReadDocument, Request, StoredSource, Summarize, Translate
 from desktop_slm.tasks.services import Services
 from desktop_slm.tasks.summarize import DocumentSummary
 from desktop_slm.tasks.translate import TranslateTask
 from desktop_slm.tasks.turns import title_of
 
 Done = TypeVar("Done", SummaryDone, AnswerDone, TranslationDone)
+_DONE = (ChatDone, SummaryDone, AnswerDone, TranslationDone, ReadDone)
 Events = Generator[TaskEvent, None, None]
 
 
@@ -48,12 +51,17 @@ def run(request: Request, services: Services) -> Events:
         DesktopSlmError: As the rooms below say.
     """
     keeper = Keeper(services.history, services.library, request.save)
-    try:
-        yield from _dispatch(request, services, keeper)
-    except Stopped:
-        return  # while a document was being read: there is nothing to give yet
-    if trouble := keeper.take_trouble():
-        yield Warned(text=trouble)
+    with contextlib.suppress(Stopped):  # while a document was being read: there is nothing to give yet
+        yield from _told(_dispatch(request, services, keeper), keeper)
+
+
+def _told(events: Events, keeper: Keeper) -> Events:
+    """Yield ``events``, and before the last one why something could not be saved."""
+    with contextlib.closing(events):
+        for event in events:
+            if isinstance(event, _DONE) and (trouble := keeper.take_trouble()):
+                yield Warned(text=trouble)
+            yield event
 
 
 def _dispatch(request: Request, services: Services, keeper: Keeper) -> Events:
@@ -92,6 +100,10 @@ def _summarize(request: Summarize, services: Services, keeper: Keeper) -> Events
         sources.check_pages(source.document, request.pages)
         yield KeySentences(sentences=sources.sentences_of_pages(source, request.pages))
     model = yield from services.choose_model(request.model, "summarize")
+    # What is kept names the library's documents: not their paths, and never a password.
+    wish = msgspec.structs.replace(
+        request, sources=tuple(StoredSource(source.id) for source in read if source.id)
+    )
     meter = Meter()
     several = len(read) > 1
     parts = [
@@ -101,31 +113,32 @@ def _summarize(request: Summarize, services: Services, keeper: Keeper) -> Events
         for source in read
     ]
     for part in parts:
-        yield from _kept_part(part, request, keeper, services, last=not several)
+        yield from _kept_part(part, wish, keeper, services, last=not several)
         if services.stopped():
             break
     if several:
         across = AcrossSummary(parts, meter)
-        keep = functools.partial(_keep_summary, request, keeper, f"{len(parts)} documents")
+        keep = functools.partial(_keep_summary, wish, keeper, f"{len(parts)} documents", read)
         yield from _kept(across.run(), across.result, keep, services)
 
 
 def _kept_part(
-    part: DocumentSummary, request: Summarize, keeper: Keeper, services: Services, *, last: bool
+    part: DocumentSummary, wish: Summarize, keeper: Keeper, services: Services, *, last: bool
 ) -> Events:
     """Summarize one document and keep that; only the last result is given out as the task's own."""
-    keep = functools.partial(_keep_summary, request, keeper, part.source.document.title)
+    keep = functools.partial(_keep_summary, wish, keeper, part.source.document.title, [part.source])
     for event in _kept(part.run(), part.result, keep, services):
         if last or not isinstance(event, SummaryDone):
             yield event
 
 
-def _keep_summary(request: Summarize, keeper: Keeper, title: str, done: SummaryDone) -> SummaryDone:
+def _keep_summary(
+    wish: Summarize, keeper: Keeper, title: str, read: list[sources.ReadSource], done: SummaryDone
+) -> SummaryDone:
     if not done.sentences:
         return done
-    summary = keeper.add_summary(
-        done.documents, title, msgspec.json.encode(request), msgspec.json.encode(done)
-    )
+    documents = [source.id for source in read]
+    summary = keeper.add_summary(documents, title, msgspec.json.encode(wish), msgspec.json.encode(done))
     return msgspec.structs.replace(done, summary=summary)
 
 

@@ -6,10 +6,12 @@ import msgspec
 import pytest
 from task_desk import TINY, Desk, make_document
 
+from desktop_slm.documents.keysentences import key_sentences
 from desktop_slm.documents.model import Document
 from desktop_slm.engine.api import GenerateRequest
 from desktop_slm.engine.fake import FakeEngine, Reply
-from desktop_slm.errors import EngineCrashed, InvalidRequest
+from desktop_slm.errors import EngineCrashed, InvalidRequest, StorageFailed
+from desktop_slm.tasks import sources
 from desktop_slm.tasks.events import (
     KeySentences,
     Piece,
@@ -20,7 +22,7 @@ from desktop_slm.tasks.events import (
     Warned,
 )
 from desktop_slm.tasks.metering import Clock
-from desktop_slm.tasks.requests import Summarize
+from desktop_slm.tasks.requests import FileSource, StoredSource, Summarize
 
 NOTES = """1. The harbor handled 412 ships in 2025, 31 more than the year before.
 2. Fees brought in 7.4 million dollars, while dredging costs rose to 2.1 million dollars.
@@ -182,6 +184,36 @@ def test_it_is_kept_and_read_back(desk: Desk, harbor: Document) -> None:
     assert len(desk.library.summaries(source.id)) == 1
 
 
+@pytest.fixture
+def file_source(monkeypatch: pytest.MonkeyPatch, harbor: Document) -> FileSource:
+    """Return a file that gives the harbor report, without a reader process."""
+
+    def read(source: FileSource, *_: object) -> sources.ReadSource:
+        return sources.ReadSource("", harbor, tuple(key_sentences(harbor)), b"data")
+
+    monkeypatch.setattr(sources, "read", read)
+    return FileSource("/home/me/harbor.pdf", "the password")
+
+
+def test_neither_path_nor_password_is_kept(desk: Desk, file_source: FileSource) -> None:
+    done = last(desk.run(Summarize(sources=(file_source,)), FakeEngine(script)))
+    kept = desk.library.summary(done.summary).request
+    assert msgspec.json.decode(kept, type=Summarize) == Summarize(sources=(StoredSource(done.documents[0]),))
+
+
+def test_a_full_disk_does_not_end_the_summary(
+    desk: Desk, file_source: FileSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StorageFailed("The disk is full", "Free some space.")
+
+    monkeypatch.setattr(desk.library, "add", full)
+    events = desk.run(Summarize(sources=(file_source,)), FakeEngine(script))
+    assert last(events).sentences
+    assert last(events) is events[-1]  # the last event is the result, the warning comes before
+    assert sum(isinstance(event, Warned) and "disk is full" in event.text for event in events) == 1
+
+
 def test_stopping_keeps_what_is_done(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Clock, "due", lambda self: True)
     fact = "Lighthouse number{0} was painted with {0}5 liters of white paint in May."
@@ -239,14 +271,14 @@ def test_several_documents_have_one_summary_each_and_one_across(desk: Desk, harb
             return "The harbor handled 412 ships in 2025, 31 more than the year before."
         return "1. The museum of Fenwick welcomed 8,400 visitors." if "museum" in text else script(request)
 
-    sources = (desk.add(harbor), desk.add(other))
-    done = last(desk.run(Summarize(sources=sources), FakeEngine(answer)))
+    two = (desk.add(harbor), desk.add(other))
+    done = last(desk.run(Summarize(sources=two), FakeEngine(answer)))
     assert {cited.document for sentence in done.sentences for cited in sentence.citations} == {
-        sources[0].id,
-        sources[1].id,
+        two[0].id,
+        two[1].id,
     }
     assert done.coverage.pages == 5
     assert done.coverage.read == (1, 2, 4, 5)
     assert "harbor.pdf, page 3" in done.coverage.skipped[0].reason
     assert [section.title for section in done.outline] == ["Harbor", "Museum"]
-    assert len(desk.library.summaries(sources[1].id)) == 2
+    assert len(desk.library.summaries(two[1].id)) == 2
