@@ -35,6 +35,7 @@ ENTRIES = frozenset(
 )
 _LOG_LINES = 200
 _LOG_LINE_CHARACTERS = 400
+_LOG_READ_BYTES = 64 * 1024
 _WATCH_INTERVAL_S = 0.1
 _KEPT_VARIABLES = frozenset(
     [
@@ -250,10 +251,15 @@ class Child(Generic[Out]):
             self._over.set()
 
     def _keep_log(self) -> None:
+        """Keep the last lines of stderr; one without an end is cut, so that it cannot fill our memory."""
+        line = b""
         with contextlib.suppress(OSError, ValueError):  # closed under us after the child's end
-            for line in self._stderr:
-                text = line[:_LOG_LINE_CHARACTERS].decode("utf-8", "replace").rstrip()
-                self._log.append(text)
+            while data := os.read(self._stderr.fileno(), _LOG_READ_BYTES):
+                *ended, line = (line + data).split(b"\n")
+                self._log.extend(map(_log_line, ended))
+                line = line[:_LOG_READ_BYTES]
+        if line:
+            self._log.append(_log_line(line))
 
     def _watch(self) -> None:
         """Kill the child when it uses more memory or processor time than allowed."""
@@ -283,6 +289,10 @@ def _start(entry: str, variables: Mapping[str, str] | None) -> subprocess.Popen[
         env=environment(variables),
         **system,
     )
+
+
+def _log_line(line: bytes) -> str:
+    return line.decode("utf-8", "replace").rstrip()[:_LOG_LINE_CHARACTERS]
 
 
 def _in_words(returncode: int) -> str:

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from selftest_probe import Probe
 
-from desktop_slm.processes import selftest, usage
+from desktop_slm.processes import child, selftest, usage
 from desktop_slm.processes.child import Child, ChildGone, command, environment
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -50,6 +51,19 @@ def test_an_exit_code_and_the_last_words_are_kept(probe):
     death = probe.death()
     assert death.reason == "exited with code 3"
     assert death.log.splitlines()[-1] == "last words"
+
+
+def test_a_line_without_end_does_not_fill_the_memory(monkeypatch):
+    program = "import os\nfor _ in range(40): os.write(2, b'x' * 250_000)\nos.write(2, b'\\nlast words')"
+    monkeypatch.setattr(child, "command", lambda entry: [sys.executable, "-c", program])
+    tracemalloc.start()
+    try:
+        log = Probe().death().log.splitlines()
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [len(line) for line in log] == [400, len("last words")]
+    assert most_bytes < 4_000_000  # of the 10 MB that were written
 
 
 def test_an_error_in_the_child_shows_where_but_not_its_text(probe):
