@@ -92,7 +92,7 @@ def test_one_summary_of_all_names_the_document_of_each_place(page: DocumentsPage
     assert window.requests[-1] == Summarize(sources=(StoredSource("d1"), StoredSource("d2")))
     pills = [pill.text() for sentence in shown.summary.sentence_views for pill in sentence.pills]
     assert pills == ["report.pdf, p. 2", "letter.docx, part 3"]
-    assert [row.button.text() for row in shown.summary.section_rows] == ["Report", "Letter"]
+    assert [row.button.text() for row in shown.summary.section_rows] == ["report.pdf", "letter.docx"]
     assert shown.names_line.text() == "report.pdf · letter.docx"
     assert shown.coverage.text() == "10 of 10 pages read"
     assert shown.job.isHidden()

@@ -30,7 +30,7 @@ from desktop_slm.gui import theme
 from desktop_slm.gui.widgets.plain_label import one_line, several_lines
 from desktop_slm.tasks.events import Cited, Sentence
 
-NAME_LIMIT = 28
+NAME_LIMIT = 24
 SIDE_PX = 6
 TOP_PX = 4
 PILL_GAP_PX = 4
@@ -77,8 +77,11 @@ class CitationPill(QAbstractButton):
         self.place = place
         self._active = False
         unit = origin.unit if origin is not None else unit
-        name = f"{one_line(origin.name, NAME_LIMIT)}, " if origin is not None else ""
-        self.setText(name + page_label(place.page, unit))
+        name = f"{one_line(origin.name)}, " if origin is not None else ""
+        self.setText(
+            (f"{_shortened(origin.name)}, " if origin is not None else "") + page_label(place.page, unit)
+        )
+        self.setToolTip(name + page_label(place.page, unit) if origin is not None else "")
         spoken = f"{name}page {place.page}" if unit == "page" else f"{name}part {place.page}"
         self.setAccessibleName(f"Source on {spoken}: {one_line(place.quotes[0] if place.quotes else '')}")
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -377,6 +380,13 @@ def _note_of(sentence: Sentence, *, labelled: bool) -> str:
     if not sentence.supported:
         return NOT_FOUND
     return QUOTED if sentence.quoted and labelled else ""
+
+
+def _shortened(name: str) -> str:
+    """Return a file name short enough for a pill, its end kept: that is where like names differ."""
+    shown = one_line(name)
+    half = NAME_LIMIT // 2
+    return shown if len(shown) <= NAME_LIMIT else f"{shown[:half].rstrip()}…{shown[-half:].lstrip()}"
 
 
 def _without_marks(text: str) -> tuple[str, list[tuple[int, int]]]:

@@ -37,6 +37,7 @@ class TogetherView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._origins: Mapping[str, Origin] = {}
         self.error = NoticeBar()
         self.warning = NoticeBar()
         self.job = JobBar()
@@ -75,6 +76,7 @@ class TogetherView(QWidget):
         self.error.say("")
         self.warning.say("")
         self.summary.clear()
+        self._origins = dict(origins)
         self.summary.set_origins(origins)
         self.copy_button.setEnabled(False)
 
@@ -98,7 +100,12 @@ class TogetherView(QWidget):
 
     def show_done(self, done: SummaryDone) -> None:
         """Show a finished summary."""
-        self.summary.show_summary(msgspec.structs.replace(done, key_sentences=()))
+        outline = tuple(
+            msgspec.structs.replace(section, title=self._origins[document].name)
+            for section, document in zip(done.outline, done.documents, strict=False)
+            if document in self._origins
+        )
+        self.summary.show_summary(msgspec.structs.replace(done, key_sentences=(), outline=outline))
         self.coverage.set_name(coverage_text(done.coverage))
         self.copy_button.setEnabled(bool(done.sentences))
 
