@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from desktop_slm.cli import numbers
 from desktop_slm.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def add(
     command.add_argument(
         "--read-everything", action="store_true", help="read all of the text for this question; takes longer"
     )
-    command.add_argument("--seed", type=int, metavar="N")
+    command.add_argument("--seed", type=numbers.seed, metavar="N")
     command.set_defaults(run=run)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from desktop_slm.cli import numbers
+
 if TYPE_CHECKING:
     from desktop_slm.cli.session import Session
     from desktop_slm.engine.api import Sampling
@@ -32,18 +34,11 @@ def add(
     command.add_argument("-p", "--prompt", metavar="TEXT", help="say this, print the answer and end")
     command.add_argument("--conversation", metavar="ID", default="", help="go on with a kept conversation")
     command.add_argument("--system", metavar="TEXT", help="instructions for the model")
-    command.add_argument("--max-tokens", type=_positive, metavar="N", default=0)
+    command.add_argument("--max-tokens", type=numbers.positive, metavar="N", default=0)
     command.add_argument("--temperature", type=_temperature, metavar="X")
-    command.add_argument("--seed", type=int, metavar="N")
+    command.add_argument("--seed", type=numbers.seed, metavar="N")
     command.add_argument("--attach", action="append", default=[], metavar="FILE")
     command.set_defaults(run=run)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("give a number from 1")
-    return value
 
 
 def _temperature(text: str) -> float:

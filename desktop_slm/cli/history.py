@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from desktop_slm.cli import numbers
 from desktop_slm.errors import InvalidRequest, NotYet
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def add(
     for name, parser in parsers.items():
         parser.set_defaults(run=run, action=name)
     for name in ("list", "search"):
-        parsers[name].add_argument("--limit", type=int, default=50, metavar="N")
+        parsers[name].add_argument("--limit", type=numbers.positive, default=50, metavar="N")
     parsers["search"].add_argument("words", nargs="+", metavar="TEXT")
     for name in ("show", "delete"):
         parsers[name].add_argument("id", metavar="ID")

@@ -79,7 +79,7 @@ class Session:
     def _asked_for_passphrase(self) -> bool:
         if not (sys.stdin.isatty() and sys.stderr.isatty()) or self.out.as_json:
             return False
-        passphrase = getpass.getpass("Passphrase of the vault (empty: go on without saving): ", sys.stderr)
+        passphrase = ask_secretly("Passphrase of the vault (empty: go on without saving): ")
         if not passphrase:
             return False
         self.app.unlock(passphrase)
@@ -129,6 +129,15 @@ class Session:
         """End everything."""
         self.out.clear()
         self.app.close()
+
+
+def ask_secretly(question: str) -> str:
+    """Ask for a passphrase on the terminal; the end of the input (Ctrl+D) is an empty answer."""
+    try:
+        return getpass.getpass(question, sys.stderr)
+    except EOFError:
+        sys.stderr.write("\n")
+        return ""
 
 
 def _why_nothing_is_open(kind: str) -> tuple[str, str]:

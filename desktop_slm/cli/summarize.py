@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from desktop_slm.cli import numbers
 from desktop_slm.errors import DesktopSlmError, InvalidRequest, StorageFailed
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def add(
     command.add_argument("--style", choices=("paragraph", "bullets", "sections"), default="paragraph")
     command.add_argument("--focus", metavar="TEXT", default="", help="a question or subject to look for")
     command.add_argument("--pages", type=page_range, metavar="3-10", help="only these pages")
-    command.add_argument("--seed", type=int, metavar="N")
+    command.add_argument("--seed", type=numbers.seed, metavar="N")
     command.add_argument("--output", metavar="FILE", help="write it as .md, .html, .pdf or .docx")
     command.set_defaults(run=run)
 

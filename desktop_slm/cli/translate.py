@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from desktop_slm.cli import numbers
 from desktop_slm.errors import DocumentEmpty, DocumentUnsupported, NotYet
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def add(
     command.add_argument("--glossary", metavar="CSV")
     command.add_argument("--output", metavar="FILE", help="write it to a text file")
     command.add_argument("--resume", action="store_true")
-    command.add_argument("--seed", type=int, metavar="N")
+    command.add_argument("--seed", type=numbers.seed, metavar="N")
     command.set_defaults(run=run)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from desktop_slm.cli.session import ask_secretly
 from desktop_slm.errors import InvalidRequest, KeyringUnavailable, NotYet
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _make(session: Session) -> None:
             "There is no usable keychain here",
             "Give a passphrase with --passphrase-file or DESKTOP_SLM_PASSPHRASE.",
         )
-    first = getpass.getpass("New passphrase: ", sys.stderr)
-    if not first or first != getpass.getpass("The same once more: ", sys.stderr):
+    first = ask_secretly("New passphrase: ")
+    if not first or first != ask_secretly("The same once more: "):
         raise InvalidRequest("The two did not match, or were empty", "Try again.")
     app.create_vault(first)

@@ -204,7 +204,18 @@ def test_what_is_not_there_yet_says_so(command: Command, arguments: tuple[str, .
 
 @pytest.mark.parametrize(
     "arguments",
-    [("dance",), ("summarize",), ("ask", "x"), ("summarize", "x", "--pages", "9-3"), ("chat", "--seed", "x")],
+    [
+        ("dance",),
+        ("summarize",),
+        ("ask", "x"),
+        ("summarize", "x", "--pages", "9-3"),
+        ("chat", "--seed", "x"),
+        ("chat", "--seed", 10**30),
+        ("ask", "x", "-q", "y", "--seed", -1),
+        ("chat", "--max-tokens", 10**30),
+        ("history", "list", "--limit", 10**30),
+        ("history", "list", "--limit", -1),
+    ],
 )
 def test_wrong_usage_exits_2(command: Command, arguments: tuple[str, ...]) -> None:
     result = command(*arguments)
