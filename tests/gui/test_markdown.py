@@ -8,7 +8,7 @@ import pytest
 from desktop_slm.gui import leaves as parts
 from desktop_slm.gui import markdown
 from desktop_slm.gui.leaves import Leaf, PlainStream, Run
-from desktop_slm.gui.markdown import MarkdownStream, to_leaves
+from desktop_slm.gui.markdown import MarkdownStream, stream, to_leaves, walk
 
 ANSWERS = sorted(Path(__file__).with_name("answers").glob("*.md"))
 FRAGMENTS = (
@@ -126,7 +126,7 @@ def test_hostile_text_is_taken_in_bounded_steps(name: str) -> None:
         assert sum(len(leaf.text) for leaf in leaves) <= 2 * parts.WINDOW_CHARS
         assert cells <= parts.WINDOW_CHARS
         assert all(
-            leaf.indent <= markdown.MAX_INDENT and leaf.quote <= markdown.MAX_INDENT for leaf in leaves
+            leaf.indent <= walk.MAX_INDENT and leaf.quote <= walk.MAX_INDENT for leaf in leaves
         )
     shown += stream.tail()
     assert steps <= len(text) / 40 + 3
@@ -151,7 +151,7 @@ def test_long_tables_go_on_under_their_header() -> None:
     assert all(table.rows[0] == tables[0].rows[0] for table in tables)
     body = sum(len(table.rows) - 1 for table in tables)
     assert body == HOSTILE["long table"][:6_000].count("|x|y|")
-    assert all(len(table.rows) * 2 <= markdown.CELLS_PER_TABLE + 16 for table in tables)
+    assert all(len(table.rows) * 2 <= stream.CELLS_PER_TABLE + 16 for table in tables)
 
 
 @pytest.mark.parametrize(

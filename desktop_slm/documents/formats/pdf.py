@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import math
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ from desktop_slm.documents import limits
 from desktop_slm.documents.formats import build, layout, notemarks
 from desktop_slm.documents.formats.content import Content
 from desktop_slm.documents.formats.lines import Draft, Line, PageLines
-from desktop_slm.documents.model import Block, Box, Page, PageImage
+from desktop_slm.documents.formats.quotes import Marks, fraction
+from desktop_slm.documents.model import Block, Page, PageImage
 from desktop_slm.errors import (
     DocumentDamaged,
     DocumentEmpty,
@@ -184,7 +184,7 @@ class _Reading:
                 scale = max(16, width_px) / max(width, 1.0)
                 scale = min(scale, math.sqrt(limits.PAGE_PIXELS / max(width * height, 1.0)))
                 bitmap = page.render(scale=scale, prefer_bgrx=True, force_bitmap_format=raw.FPDFBitmap_BGRx)
-                marks = _Marks(page, text_page, self._lines[number]).find(quotes)
+                marks = Marks(_Characters(page, text_page), page.get_size(), self._lines[number]).find(quotes)
                 image = PageImage(
                     number=number,
                     width=bitmap.width,
@@ -205,7 +205,7 @@ def _page(
     made: list[Block] = []
     for draft in drafts:
         boxes = tuple(
-            _fraction(line.left, line.top, line.right, line.bottom, lines.width, lines.height)
+            fraction(line.left, line.top, line.right, line.bottom, lines.width, lines.height)
             for line in draft.lines
         )
         block = blocks.make(draft.kind, draft.text, level=draft.level, boxes=boxes)
@@ -218,13 +218,6 @@ def _page(
         height=round(lines.height, 2),
         is_image=is_image,
     )
-
-
-def _fraction(left: float, top: float, right: float, bottom: float, width: float, height: float) -> Box:
-    def part(value: float, whole: float) -> float:
-        return round(min(max(value / whole, 0.0), 1.0), 5) if whole else 0.0
-
-    return Box(part(left, width), part(top, height), part(right, width), part(bottom, height))
 
 
 @contextmanager
@@ -490,47 +483,3 @@ def _white_gaps(rectangles: Sequence[tuple[float, float, float, float]], width: 
             gaps.append((left + reach) / 2)
         reach = max(reach, right)
     return gaps
-
-
-class _Marks:
-    """Finds quotes on a page, whatever spaces, hyphens and line ends the page puts between their letters."""
-
-    def __init__(self, page: pdfium.PdfPage, text_page: pdfium.PdfTextPage, lines: Sequence[Line]) -> None:
-        self._characters = _Characters(page, text_page)
-        self._size = page.get_size()
-        self._lines = lines
-        letters: list[str] = []
-        self._places: list[tuple[int, int]] = []  # (line, character) of each letter
-        for number, line in enumerate(lines):
-            for index in range(line.start, line.start + line.count):
-                for letter in _letters(self._characters.text[index]):
-                    letters.append(letter)
-                    self._places.append((number, index))
-        self._letters = "".join(letters)
-
-    def find(self, quotes: Sequence[str]) -> tuple[tuple[Box, ...], ...]:
-        """Return the rectangles of each quote, one per line it is on; none when it is not on the page."""
-        return tuple(self._find(quote) for quote in quotes)
-
-    def _find(self, quote: str) -> tuple[Box, ...]:
-        letters = _letters(quote)
-        position = self._letters.find(letters) if letters else -1
-        if position < 0:
-            return ()
-        spans: dict[int, list[int]] = {}
-        for number, index in self._places[position : position + len(letters)]:
-            spans.setdefault(number, [index, index])[1] = index
-        return tuple(self._box(self._lines[number], a, b) for number, (a, b) in spans.items())
-
-    def _box(self, line: Line, first: int, last: int) -> Box:
-        rectangles = self._characters.rectangles(first, last - first + 1)
-        left = min((box[0] for box in rectangles), default=line.left)
-        right = max((box[2] for box in rectangles), default=line.right)
-        return _fraction(left, line.top, right, line.bottom, *self._size)
-
-
-def _letters(text: str) -> str:
-    """Return only what both a quote and a page must have: letters and digits, without case and accents."""
-    if text.isascii():
-        return "".join(c for c in text if c.isalnum()).lower()
-    return "".join(c for c in unicodedata.normalize("NFKD", text).casefold() if c.isalnum())

@@ -6,12 +6,10 @@ become known; the view follows the end only when it already was there.
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from msgspec.structs import replace
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
@@ -22,33 +20,18 @@ from desktop_slm.errors import DesktopSlmError
 from desktop_slm.gui import theme
 from desktop_slm.gui.widgets.assistant_message import AssistantMessage
 from desktop_slm.gui.widgets.message_view import MessageView, UserMessage
+from desktop_slm.gui.widgets.transcript_rows import TOP_PX, Row, Rows, guess_height_px
 from desktop_slm.store.records import MessageRecord
 from desktop_slm.tasks.events import Cited
 
 REPAINT_MS = 66
 """Time between two looks at a streaming answer: 15 per second."""
 
-TOP_PX = 24
-BOTTOM_PX = 28
-GAP_PX = 24
 SIDE_PX = 24
 KEEP_PX = 1_200
 BUILD_PX = 240
 _AT_END_PX = 4
 _TICK_S = 0.010
-
-
-@dataclass
-class _Row:
-    """One message: its record, the height it has or is guessed to have, and its widget when it exists."""
-
-    record: MessageRecord
-    height_px: float
-    view: MessageView | None = None
-    thought_s: float = 0.0
-    citations: tuple[Cited, ...] = ()
-    names: tuple[str, ...] = ()
-    error: DesktopSlmError | None = None
 
 
 class Transcript(QAbstractScrollArea):
@@ -79,8 +62,7 @@ class Transcript(QAbstractScrollArea):
         self.setAccessibleName("Conversation")
         self.viewport().setAutoFillBackground(False)
         self.verticalScrollBar().setSingleStep(40)
-        self._rows: list[_Row] = []
-        self._tops: list[float] = []
+        self._rows = Rows()
         self._placing = False
         self._follows = True
         self._enabled = True
@@ -99,7 +81,7 @@ class Transcript(QAbstractScrollArea):
     def show_messages(self, records: Sequence[MessageRecord], *, keep_place: bool = False) -> None:
         """Replace all messages; widgets of unchanged ones stay. Without ``keep_place`` the end is shown."""
         old = {row.record.id: row for row in self._rows}
-        self._rows = [self._reuse(old, record) for record in records]
+        self._rows = Rows([self._reuse(old, record) for record in records])
         for row in old.values():
             self._drop(row)
         self._follow(self._follows if keep_place else True)
@@ -115,7 +97,7 @@ class Transcript(QAbstractScrollArea):
             live: An answer that is being written.
             names: Of its documents.
         """
-        row = _Row(record, self._estimate(record), names=tuple(names))
+        row = Row(record, guess_height_px(record, self._column_px()), names=tuple(names))
         self._rows.append(row)
         self._follow(True)
         if live:
@@ -138,7 +120,8 @@ class Transcript(QAbstractScrollArea):
 
     def record_of(self, message_id: str) -> MessageRecord | None:
         """Return a message that is shown."""
-        return next((row.record for row in self._rows if row.record.id == message_id), None)
+        index = self._rows.named(message_id)
+        return self._rows[index].record if index >= 0 else None
 
     def records(self) -> list[MessageRecord]:
         """Return the records of all messages."""
@@ -205,14 +188,15 @@ class Transcript(QAbstractScrollArea):
 
     def start_editing(self, message_id: str) -> None:
         """Open the editor of a user message."""
-        for index, row in enumerate(self._rows):
-            if row.record.id == message_id:
-                self._ensure(index)
-                self._place()
-                if isinstance(row.view, UserMessage):
-                    row.view.start_editing()
-                    self._scroll_into_view(index)
-                return
+        index = self._rows.named(message_id)
+        if index < 0:
+            return
+        self._ensure(index)
+        self._place()
+        view = self._rows[index].view
+        if isinstance(view, UserMessage):
+            view.start_editing()
+            self._scroll_into_view(index)
 
     def scroll_to_end(self) -> None:
         """Show the end and follow it."""
@@ -245,7 +229,7 @@ class Transcript(QAbstractScrollArea):
             self._width_px = self._column_px()
             for row in self._rows:
                 if row.view is None:
-                    row.height_px = self._estimate(row.record)
+                    row.height_px = guess_height_px(row.record, self._width_px)
         self._place()
         self.column_changed.emit()
 
@@ -269,10 +253,10 @@ class Transcript(QAbstractScrollArea):
             self._reveal(watched)
         return super().eventFilter(watched, event)
 
-    def _reuse(self, old: dict[str, _Row], record: MessageRecord) -> _Row:
+    def _reuse(self, old: dict[str, Row], record: MessageRecord) -> Row:
         row = old.get(record.id)
         if row is None or not record.id:
-            return _Row(record, self._estimate(record))
+            return Row(record, guess_height_px(record, self._column_px()))
         same_text = row.record.text == record.text and row.record.reasoning == record.reasoning
         if same_text and not self._is_live(row):
             del old[record.id]
@@ -281,7 +265,7 @@ class Transcript(QAbstractScrollArea):
                 if row.view is not None:
                     row.view.show_record(record)
             return row
-        return _Row(record, row.height_px, None, row.thought_s, row.citations, row.names, row.error)
+        return Row(record, row.height_px, None, row.thought_s, row.citations, row.names, row.error)
 
     def _column_px(self) -> int:
         return max(120, min(theme.READING_WIDTH_PX, self.viewport().width() - 2 * SIDE_PX))
@@ -291,17 +275,11 @@ class Transcript(QAbstractScrollArea):
         room = self.viewport().width() - column - SIDE_PX // 2
         return max(SIDE_PX, min(room, (self.width() - column) // 2))
 
-    def _estimate(self, record: MessageRecord) -> float:
-        """Guess a height: about seven pixels per letter and 21 per line."""
-        text = record.text
-        per_line = max(20, self._column_px() / 7)
-        lines = len(text) / per_line + text.count("\n", 0, 20_000) * 0.6
-        return 21 * max(1.0, math.ceil(lines)) + (20 if record.role == "user" else 40)
-
     def _mark_last(self) -> None:
-        for row in self._rows[-3:]:
-            if isinstance(row.view, AssistantMessage):
-                row.view.show_last(row is self._rows[-1])
+        for index in range(max(0, len(self._rows) - 3), len(self._rows)):
+            view = self._rows[index].view
+            if isinstance(view, AssistantMessage):
+                view.show_last(index == len(self._rows) - 1)
 
     def _connect(self, view: MessageView) -> None:
         view.regenerate_requested.connect(self.regenerate_requested)
@@ -341,19 +319,12 @@ class Transcript(QAbstractScrollArea):
         row.height_px = height
         return changed
 
-    def _drop(self, row: _Row) -> None:
+    def _drop(self, row: Row) -> None:
         if row.view is not None:
             row.view.hide()
             row.view.setParent(None)
             row.view.deleteLater()
             row.view = None
-
-    def _measure(self) -> None:
-        heights = (row.height_px + GAP_PX for row in self._rows)
-        self._tops = list(itertools.accumulate(heights, initial=float(TOP_PX)))
-
-    def _total(self) -> int:
-        return math.ceil(self._tops[-1] - GAP_PX + BOTTOM_PX) if self._rows else 0
 
     def _place(self) -> None:
         """Build what is in sight, put everything in its place and let go of what is far away."""
@@ -361,8 +332,6 @@ class Transcript(QAbstractScrollArea):
             return
         self._placing = True
         try:
-            if len(self._tops) != len(self._rows) + 1:
-                self._measure()
             anchor, inset = self._anchor()
             for _ in range(6):
                 if not self._build_around(anchor, inset):
@@ -377,38 +346,36 @@ class Transcript(QAbstractScrollArea):
         if not self._rows:
             return -1, 0.0
         value = self.verticalScrollBar().value()
-        index = max(0, min(len(self._rows) - 1, bisect.bisect_right(self._tops, value) - 1))
-        return index, value - self._tops[index]
+        index = self._rows.at(value)
+        return index, value - self._rows.top(index)
 
     def _build_around(self, anchor: int, inset: float) -> bool:
         """Build the messages in sight; tell whether heights changed so that others may be in sight now."""
         if anchor < 0:
             return False
         height = self.viewport().height()
-        top = self._total() - height if self._follows else self._tops[anchor] + inset
+        top = self._rows.total_px() - height if self._follows else self._rows.top(anchor) + inset
         changed = False
-        first = max(0, bisect.bisect_right(self._tops, top - BUILD_PX) - 1)
-        last = bisect.bisect_left(self._tops, top + height + BUILD_PX, hi=len(self._rows))
-        for index in range(last - 1, first - 1, -1):
+        for index in reversed(self._rows.between(top - BUILD_PX, top + height + BUILD_PX)):
             changed = self._ensure(index) or changed
         if changed:
-            self._measure()
+            self._rows.measure()
         return changed
 
     def _set_range(self, anchor: int, inset: float) -> None:
         bar = self.verticalScrollBar()
         bar.setPageStep(self.viewport().height())
-        bar.setRange(0, max(0, self._total() - self.viewport().height()))
+        bar.setRange(0, max(0, self._rows.total_px() - self.viewport().height()))
         if self._follows:
             bar.setValue(bar.maximum())
         elif anchor >= 0:
-            bar.setValue(round(self._tops[anchor] + inset))
+            bar.setValue(round(self._rows.top(anchor) + inset))
 
     def _move_views(self) -> None:
         value, left = self.verticalScrollBar().value(), self._left_px()
         bottom = value + self.viewport().height()
         built: list[MessageView] = []
-        for row, top in zip(self._rows, self._tops, strict=False):
+        for row, top in self._rows.placed():
             view = row.view
             if view is None:
                 continue
@@ -441,7 +408,7 @@ class Transcript(QAbstractScrollArea):
             self._follows = follows
             self.follows_changed.emit(follows)
 
-    def _is_live(self, row: _Row) -> bool:
+    def _is_live(self, row: Row) -> bool:
         return isinstance(row.view, AssistantMessage) and row.view.live
 
     def _reveal(self, widget: QWidget) -> None:
@@ -455,8 +422,8 @@ class Transcript(QAbstractScrollArea):
 
     def _scroll_into_view(self, index: int) -> None:
         bar = self.verticalScrollBar()
-        if not bar.value() <= self._tops[index] <= bar.value() + self.viewport().height() - 160:
-            bar.setValue(round(self._tops[index]) - TOP_PX)
+        if not bar.value() <= self._rows.top(index) <= bar.value() + self.viewport().height() - 160:
+            bar.setValue(round(self._rows.top(index)) - TOP_PX)
 
     @Slot(int)
     def _on_scrolled(self, value: int) -> None:
@@ -472,7 +439,7 @@ class Transcript(QAbstractScrollArea):
         for index, row in enumerate(self._rows):
             if row.view is view and self._ensure(index):
                 self._follows = follows and self._is_live(row)
-                self._measure()
+                self._rows.measure()
         self._place()
         at_end = self._follows or self._is_at_end()
         self._follows = follows
@@ -493,7 +460,7 @@ class Transcript(QAbstractScrollArea):
         started = time.perf_counter()
         if view.advance():
             if self._ensure(len(self._rows) - 1):
-                self._measure()
+                self._rows.measure()
             self._place()
         cost_ms = (time.perf_counter() - started) * 1000
         self._repaint.setInterval(max(REPAINT_MS, min(500, int(cost_ms * 8))))
@@ -506,7 +473,7 @@ class Transcript(QAbstractScrollArea):
         for index in reversed(pending):
             view = self._rows[index].view
             if view is not None and view.advance() and self._ensure(index):
-                self._measure()
+                self._rows.measure()
             if time.perf_counter() > deadline:
                 break
         if not pending:
