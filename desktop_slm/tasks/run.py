@@ -45,7 +45,7 @@ def run(request: Request, services: Services) -> Events:
 
     The last event is the task's ``done``. Closing the generator, or ``services.stopped`` telling True, stops
     it: what is done is kept either way, and in the second case the last event is still given, with the reason
-    ``cancelled``. On an error nothing of the result is stored.
+    ``cancelled``. On an error there is no result; a chat keeps what had arrived of its answer.
 
     Raises:
         DesktopSlmError: As the rooms below say.
