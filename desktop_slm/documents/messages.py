@@ -61,5 +61,4 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     wrong_password: bool = False
 
 
-ToReader = Open | Bytes | Read | Draw
 FromReader = Confined | Opened | Drawn | Failed

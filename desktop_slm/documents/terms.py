@@ -84,11 +84,6 @@ def stem(word: str) -> str:
     return word
 
 
-def is_stopword(term: str) -> bool:
-    """Tell whether ``term``, as `terms` returns it, says little in any text."""
-    return term in _STOP_FOLDED
-
-
 class Stemmer:
     """Turns words into terms and remembers them: a document repeats its words many times."""
 

@@ -104,11 +104,6 @@ class Life:
         """Whether new orders may go to it."""
         return self._dead is None and not self.retired and self.child.alive
 
-    @property
-    def open_count(self) -> int:
-        """Orders that wait for their answer."""
-        return len(self._open)
-
     def submit(self, order: p.Order, ticket: Ticket) -> None:
         """Send an order; whatever happens, its ticket gets an answer or an error."""
         with self._lock:

@@ -62,10 +62,6 @@ class Sequences:
         """Return how many cells of the cache are taken."""
         return len(set().union(*(resident.cells for resident in self._all)))
 
-    def free_count(self) -> int:
-        """Return how many sequences could be taken, idle ones included."""
-        return sum(not resident.busy for resident in self._all)
-
     def best_prefix(self, tokens: Sequence[int]) -> tuple[Resident | None, int]:
         """Return the sequence that holds the longest start of ``tokens``, and how long that is.
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from desktop_slm.app import App
 
 PASSPHRASE_VARIABLE = "DESKTOP_SLM_PASSPHRASE"  # noqa: S105  a name, no passphrase
-RESTART = 75
 _IGNORED_MESSAGES = ("propagateSizeHints", "Could not find the Qt platform plugin")
 
 
