@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gc
-import time
 import weakref
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import shiboken6
@@ -14,78 +12,30 @@ from document_samples import HOSTILE, document, translation
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QColor, QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QLabel, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QLabel
 from pytestqt.qtbot import QtBot
+from translate_driver import CTRL, Window, click, record, shown_page, translate
 
 from desktop_slm.errors import EngineCrashed
 from desktop_slm.gui import theme
 from desktop_slm.gui.pages.translate import AS_TYPED_LIMIT, TranslatePage
-from desktop_slm.store.records import TranslationRecord
-from desktop_slm.tasks.events import DocumentRead, Piece, Progress, ReadDone, Review, TranslationDone
+from desktop_slm.tasks.events import DocumentRead, Piece, Progress, ReadDone, Review
 from desktop_slm.tasks.requests import FileSource, ReadDocument, Translate
-
-LEFT = Qt.MouseButton.LeftButton
-CTRL = Qt.KeyboardModifier.ControlModifier
 
 opens_a_popup = pytest.mark.qt_log_ignore(
     "This plugin does not support", extend=True
 )  # offscreen cannot grab
 
 
-class Window:
-    """Stands for the main window: keeps what the page wishes for."""
-
-    def __init__(self, page: TranslatePage) -> None:
-        self.requests: list[Any] = []
-        self.kept: list[tuple[str, TranslationDone]] = []
-        self.stops = 0
-        self.favorites: list[tuple[str, bool]] = []
-        self.deleted: list[str] = []
-        page.request_made.connect(self.requests.append)
-        page.keep_requested.connect(lambda text, done: self.kept.append((text, done)))
-        page.favorite_changed.connect(lambda *args: self.favorites.append(args))
-        page.translation_delete_requested.connect(self.deleted.append)
-        page.stop_requested.connect(self._on_stop)
-
-    def _on_stop(self) -> None:
-        self.stops += 1
-
-
 @pytest.fixture
 def page(qtbot: QtBot) -> Iterator[TranslatePage]:
-    made = TranslatePage()
-    made._typing.setInterval(30)
-    made._draft.timer.setInterval(60)
-    made.resize(1216, 772)
-    made.show()
-    qtbot.waitExposed(made)
-    made.activateWindow()
-    yield made
-    made.close()
-    made.deleteLater()
-    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    with shown_page(qtbot) as made:
+        yield made
 
 
 @pytest.fixture
 def window(page: TranslatePage) -> Window:
     return Window(page)
-
-
-def record(
-    identifier: str, source: str = "Guten Tag", target: str = "Good day", **changes: Any
-) -> TranslationRecord:
-    values = {"source_language": "de", "target_language": "en", "created": time.time(), **changes}
-    return TranslationRecord(id=identifier, source=source, target=target, **values)
-
-
-def click(widget: QWidget) -> None:
-    QTest.mouseClick(widget, LEFT)
-
-
-def translate(page: TranslatePage, text: str = "Guten Tag") -> None:
-    page.source.editor.setFocus()
-    QTest.keyClicks(page.source.editor, text)
-    QTest.keyClick(page.source.editor, Qt.Key.Key_Return, CTRL)
 
 
 def test_it_translates_as_one_types_once_one_pauses(
@@ -290,88 +240,6 @@ def test_right_to_left_goes_by_paragraph_and_by_language(page: TranslatePage, wi
     right = arabic.layout().lineAt(0).naturalTextRect().left()
     left = english.layout().lineAt(0).naturalTextRect().left()
     assert right > left + 100
-
-
-# reviews
-
-
-def test_parts_that_need_a_look_are_marked_with_reasons(page: TranslatePage, window: Window) -> None:
-    translate(page, "Eins. Zwei 5. Zwei 5.")
-    reviews = (
-        Review(id=2, source="Zwei 5.", target="Two 6.", reasons=("a number was changed",)),
-        Review(id=3, source="Zwei 5.", target="Two 6.", reasons=("a number was changed", "too long")),
-    )
-    page.on_event(translation("One. 🌍 Two 6. Two 6.", needs_review=reviews))
-    page.job_finished()
-    assert page.marks.texts() == ["Two 6.", "Two 6."]
-    assert page.review.title() == "2 parts need a look"
-    assert page.review.buttons[1].line == "“Zwei 5.”: a number was changed; too long"
-    click(page.review.buttons[0])
-    assert page.target.editor.textCursor().selectedText() == "Two 6."
-    assert page.source.editor.textCursor().selectedText() == "Zwei 5."
-    colors = _colors(page.target.editor)
-    assert theme.current().warning_ground.lower() in colors
-    page.show_source("neu")
-    assert page.marks.texts() == []
-    assert page.review.isHidden()
-
-
-def _colors(widget: QWidget) -> set[str]:
-    image = widget.grab().toImage()
-    return {image.pixelColor(x, y).name() for x in range(0, image.width(), 2) for y in range(60)}
-
-
-# history
-
-
-def test_a_click_brings_a_translation_back(page: TranslatePage, window: Window, qtbot: QtBot) -> None:
-    page.show_translations([record("t1"), record("t2", "年度报告", "Annual report", source_language="zh")])
-    rows = page.history.list
-    QApplication.processEvents()
-    QTest.mouseClick(rows.viewport(), LEFT, pos=rows.visualRect(rows.model().index(1, 0)).center())
-    assert (page.source.text(), page.target.text()) == ("年度报告", "Annual report")
-    assert (page.source_picker.code, page.target_picker.code) == ("zh", "en")
-    qtbot.wait(80)
-    assert window.requests == []
-
-
-def test_restoring_while_another_runs_is_not_written_over(page: TranslatePage, window: Window) -> None:
-    translate(page)
-    page.show_translation(record("t2", "Danke", "Thanks"))
-    page.on_event(Piece(text="Good"))
-    page.on_event(translation("Good day"))
-    page.job_finished()
-    assert page.target.text() == "Thanks"
-
-
-def test_stars_and_deleting_work_by_keyboard_and_mouse(page: TranslatePage, window: Window) -> None:
-    page.show_translations([record("t1"), record("t2", favorite=True)])
-    rows = page.history.list
-    rows.setCurrentIndex(rows.model().index(0, 0))
-    click(page.history.star_button)
-    assert window.favorites == [("t1", True)]
-    rows.setCurrentIndex(rows.model().index(1, 0))
-    assert page.history.star_button.text() == "Remove from favorites"
-    QTest.keyClick(rows, Qt.Key.Key_Delete)
-    assert window.deleted == ["t2"]
-    click(page.history.favorites)
-    assert [shown.id for shown in page.history.visible_records()] == ["t2"]
-
-
-def test_the_column_can_be_put_away(page: TranslatePage, window: Window) -> None:
-    click(page.history_button)
-    assert page.history.isHidden()
-    click(page.history_button)
-    assert page.history.isVisible()
-
-
-def test_the_selection_survives_a_new_list(page: TranslatePage, window: Window) -> None:
-    page.show_translations([record("t1"), record("t2")])
-    page.history.list.setCurrentIndex(page.history.list.model().index(1, 0))
-    page.show_translations([record("t3"), record("t1"), record("t2")])
-    current = page.history.list.current_record()
-    assert current is not None
-    assert current.id == "t2"
 
 
 # files, errors, notes

@@ -16,14 +16,16 @@ MAX_HEIGHT_PX = 132
 
 
 class ReviewButton(QPushButton):
-    """One line that is shortened to fit; its reasons come last and are what must stay readable."""
+    """One line that is shortened to fit: the text first, so that the reasons stay readable."""
 
-    def __init__(self, line: str, parent: QWidget | None = None) -> None:
+    def __init__(self, text: str, reasons: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.line = line
+        self._quoted = text
+        self._reasons = f"”: {reasons}"
+        self.line = f"“{text}{self._reasons}"
         theme.set_kind(self, "text")
         self.setStyleSheet("text-align: left;")
-        self.setToolTip(line)
+        self.setToolTip(self.line)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._fit()
 
@@ -33,8 +35,10 @@ class ReviewButton(QPushButton):
         self._fit()
 
     def _fit(self) -> None:
-        room = self.width() - 16
-        shown = self.fontMetrics().elidedText(self.line, Qt.TextElideMode.ElideMiddle, room)
+        room, metrics, end = self.width() - 16, self.fontMetrics(), Qt.TextElideMode.ElideRight
+        left = max(60, room - metrics.horizontalAdvance(f"“{self._reasons}"))
+        line = f"“{metrics.elidedText(self._quoted, end, left)}{self._reasons}"
+        shown = metrics.elidedText(line, end, room)
         self.setText(shown.replace("&", "&&"))
 
 
@@ -93,7 +97,7 @@ class ReviewView(QFrame):
 
     def _add(self, review: Review) -> None:
         reasons = "; ".join(one_line(reason, 120) for reason in review.reasons)
-        button = ReviewButton(f"“{one_line(review.source, 60)}”: {reasons}")
+        button = ReviewButton(one_line(review.source, 60), reasons)
         button.setAccessibleName(f"Part {review.id}: {reasons}")
         button.clicked.connect(self._on_button_clicked)
         self._reviews[button] = review
