@@ -135,6 +135,7 @@ class Scheduler:
         self._context = context
         self._vocabulary = vocabulary
         self._emit = emit
+        self._forgets = forgets
         self._sequences = Sequences(context, SEQUENCES, forgets)
         self._waiting: list[Job] = []
         self._running: list[Job] = []
@@ -163,9 +164,14 @@ class Scheduler:
                 return job
         return None
 
-    def reads_prompt(self) -> bool:
-        """Tell whether the current step may take long; may be called from any thread."""
-        return any(job.pending > 1 for job in list(self._running))
+    def worth_aborting(self) -> bool:
+        """Tell whether a cancelled job shall end the step under way; may be called from any thread.
+
+        A slice of a prompt takes long anyway. On a busy computer a single token does, too: three seconds have
+        been seen, while threads waited for each other. Computing it again costs the other jobs little, unless
+        their memory cannot drop a token and they would lose all they have read.
+        """
+        return not self._forgets or any(job.pending > 1 for job in list(self._running))
 
     def step(self) -> None:
         """Decode one batch and deal with what came out."""

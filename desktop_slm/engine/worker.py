@@ -113,7 +113,7 @@ class Worker:
         job = current.scheduler.find(number) if current else None
         if current and job:
             job.cancelled = True
-            if current.scheduler.reads_prompt():
+            if current.scheduler.worth_aborting():
                 current.context.abort()
         self._orders.put(p.Cancel(id=number))  # wakes the main thread
 

@@ -326,6 +326,17 @@ def test_cancelled_before_it_starts():
     assert run.context.calls == 0
 
 
+@pytest.mark.parametrize("forgets", [False, True])
+def test_a_cancel_ends_the_step_under_way_unless_others_would_lose_what_they_read(forgets):
+    run = Run(forgets=forgets)
+    run.scheduler.submit(job(1, range(50)))
+    run.scheduler.step()
+    assert run.scheduler.worth_aborting() is not forgets  # a single token
+    run.scheduler.submit(job(2, range(400, 800)))
+    run.scheduler.step()
+    assert run.scheduler.worth_aborting()  # a slice of a prompt
+
+
 def test_close_finishes_everything():
     run = Run()
     for number in range(RUNNING_MAX + 4):
