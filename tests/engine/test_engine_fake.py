@@ -1,7 +1,6 @@
 """The scripted engine keeps the promises of the face, so that what is tested on it holds on the real one."""
 
 import inspect
-import time
 
 import pytest
 
@@ -66,9 +65,7 @@ def test_closing_is_counted_once_and_only_when_early():
     events = engine.generate(request())
     next(events)
     next(events)
-    started = time.monotonic()
     events.close()
-    assert time.monotonic() - started < 0.1
     run(engine)
     assert engine.cancelled == 1
 

@@ -118,10 +118,9 @@ def test_two_crashes_stop_the_loop_until_the_user_tries_again(fragile, spec):
         os.kill(pid, signal.SIGSEGV)
         with pytest.raises(EngineCrashed):
             list(events)
-    started = time.monotonic()
     with pytest.raises(EngineCrashed, match="crashed 2 times"):
         list(fragile.generate(ask(spec, "Tell a story.")))
-    assert time.monotonic() - started < 0.1
+    assert fragile.worker_pid() == 0  # none was started for it
     assert fragile.load(spec).n_ctx == 4096
     assert answer(fragile.generate(ask(spec, "Hi", max_tokens=2)))[1].reason == "length"
 
@@ -132,9 +131,9 @@ def test_a_cancelled_job_of_a_frozen_worker_ends_it(fragile, spec):
     os.kill(pid, signal.SIGSTOP)
     started = time.monotonic()
     events.close()
-    assert time.monotonic() - started < 0.2
+    assert fragile.worker_pid() == pid  # closing does not wait for its end
     while fragile.worker_pid() == pid:
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 20
         time.sleep(0.02)
     assert answer(fragile.generate(ask(spec, "Hi", max_tokens=2)))[1].reason == "length"
 

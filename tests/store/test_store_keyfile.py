@@ -96,7 +96,7 @@ def test_kdf_parameters_out_of_bounds_are_refused_at_once(make_vault, kdf):
     assert vault.state() == "damaged"
     with pytest.raises(VaultDamaged):
         vault.unlock(passphrase=PASSPHRASE)
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 3  # the key of the costliest would take far longer
 
 
 def test_defaults_are_those_of_the_design():
