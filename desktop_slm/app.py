@@ -16,6 +16,7 @@ import msgspec
 from desktop_slm import settings as settings_file
 from desktop_slm.errors import (
     DesktopSlmError,
+    InvalidRequest,
     KeyringUnavailable,
     ModelNotFound,
     StorageFailed,
@@ -80,9 +81,11 @@ class App:
         self._incognito = incognito
         self._passphrase = passphrase
         self._settings: Settings | None = None
+        self._changing = threading.RLock()
         self._vault: Vault | None = None
         self._shelf: Shelf | None = None
         self._memory: Database | None = None
+        self._running = 0
         self._making = threading.RLock()
 
     # Settings
@@ -90,9 +93,10 @@ class App:
     @property
     def settings(self) -> Settings:
         """The settings as they are now."""
-        if self._settings is None:
-            self._settings = settings_file.load(self.paths.settings)
-        return self._settings
+        with self._changing:
+            if self._settings is None:
+                self._settings = settings_file.load(self.paths.settings)
+            return self._settings
 
     def change_settings(self, **changes: Any) -> Settings:
         """Change some settings, write them, and return them all.
@@ -100,15 +104,17 @@ class App:
         Raises:
             StorageFailed: They are in force, and could not be written.
         """
-        self._settings = msgspec.structs.replace(self.settings, **changes)
-        self._shelf = None if "model_folders" in changes else self._shelf
-        try:
-            settings_file.save(self.paths.settings, self._settings)
-        except OSError as error:
-            raise StorageFailed(
-                "The settings could not be saved", "They are in force until the application ends."
-            ) from error
-        return self._settings
+        with self._changing:  # two threads must neither lose a change nor write the older file last
+            settings = self._settings = msgspec.structs.replace(self.settings, **changes)
+            if "model_folders" in changes:
+                self._shelf = None
+            try:
+                settings_file.save(self.paths.settings, settings)
+            except OSError as error:
+                raise StorageFailed(
+                    "The settings could not be saved", "They are in force until the application ends."
+                ) from error
+            return settings
 
     # Services
 
@@ -213,15 +219,21 @@ class App:
         return OpenState(kind="open")
 
     def create_vault(self, passphrase: str | None) -> None:
-        """Make a vault and open it; None keeps its key in the keychain.
+        """Make a vault and open it; None keeps its key in the keychain. What is in memory moves into it.
 
-        What is in memory is forgotten, but not before the vault is there.
+        Raises:
+            InvalidRequest: There is a vault already; or something runs, which writes to the memory.
+            KeyringUnavailable, StorageFailed: There is no vault, and the memory is as it was.
         """
-        self.vault.create(passphrase=passphrase)
+        if self._memory is not None and self._running:
+            raise InvalidRequest(
+                "Something is still being written", "Wait until it is done or stop it, then set the key."
+            )
+        self.vault.create(passphrase=passphrase, content=self._memory)
         self._leave_memory()
 
     def unlock(self, passphrase: str | None) -> None:
-        """Open the vault; None takes its key from the keychain. Memory is left as in `create_vault`."""
+        """Open the vault; None takes its key from the keychain. Then what is in memory is forgotten."""
         self.vault.unlock(passphrase=passphrase)
         self._leave_memory()
 
@@ -310,7 +322,16 @@ class App:
         """
         from desktop_slm.tasks.run import run
 
-        return run(request, self._services(stopped))
+        return self._counted(run(request, self._services(stopped)))
+
+    def _counted(self, events: Iterator[TaskEvent]) -> Iterator[TaskEvent]:
+        with self._making:
+            self._running += 1
+        try:
+            yield from events
+        finally:
+            with self._making:
+                self._running -= 1
 
     def _services(self, stopped: Callable[[], bool]) -> Services:
         from desktop_slm.tasks.services import Services
@@ -405,61 +426,9 @@ class App:
 
     def doctor(self) -> dict[str, Any]:
         """Look at everything that may be wrong, changing nothing; the keys are those of the command line."""
-        problems: list[str] = []
-        memory_total, memory_free = _memory()
-        keyring = self.keyring.probe()
-        if not keyring.usable:
-            problems.append(f"{keyring.reason.rstrip('.')}: a passphrase is needed to keep anything.")
-        status = self.vault.status()
-        if status.state in ("missing", "damaged"):
-            problems.append(f"The vault is {status.state}; restore a backup.")
-        backend, inference = self._examine_engine(problems)
-        return {
-            "versions": _versions(),
-            "backend": backend,
-            "memory": {"total_bytes": memory_total, "free_bytes": memory_free},
-            "keyring": {"backend": keyring.backend, "usable": keyring.usable, "reason": keyring.reason},
-            "sandbox": {"inference": inference, "reader": self._examine_reader(problems)},
-            "vault": msgspec.to_builtins(status),
-            "network": {
-                "policy": "no connections: this version has no code that makes any",
-                "last_use": None,
-            },
-            "problems": problems,
-        }
+        from desktop_slm.tasks.examine import examine
 
-    def _examine_engine(self, problems: list[str]) -> tuple[dict[str, Any], str]:
-        """Return what inference runs on and how far its worker is confined."""
-        from desktop_slm.engine.client import EngineClient
-
-        try:
-            hardware = self.hardware()
-            level = self.engine.sandbox_level() if isinstance(self.engine, EngineClient) else None
-        except DesktopSlmError as error:
-            problems.append(str(error))
-            return {"device": "", "reason": str(error), "cpu_features": [], "threads": 0}, "none"
-        problems += [f"Inference worker: {note}." for note in (level.notes if level else ())]
-        backend = {
-            "device": hardware.device,
-            "reason": hardware.reason,
-            "cpu": hardware.cpu_name,
-            "cpu_features": list(hardware.cpu_features),
-            "threads": hardware.threads,
-            "engine": hardware.engine_version,
-        }
-        return backend, level.name if level else "none"
-
-    def _examine_reader(self, problems: list[str]) -> str:
-        """Return how far a document reader is confined, by reading a line of text with one."""
-        from desktop_slm.documents.reader import open_document
-
-        try:
-            session = open_document("probe.txt", b"The reader reads this line.\n")
-        except DesktopSlmError as error:
-            problems.append(str(error))
-            return "none"
-        session.close()
-        return session.sandbox or "none"
+        return examine(self.engine, self.vault, self.keyring)
 
     def close(self) -> None:
         """End everything, in reverse order."""
@@ -468,23 +437,3 @@ class App:
         if self._vault is not None:
             self._vault.close()
         self._leave_memory()
-
-
-def _memory() -> tuple[int, int]:
-    from desktop_slm.engine.hardware import memory
-
-    return memory()
-
-
-def _versions() -> dict[str, str]:
-    """Return the versions of this program and of what it stands on."""
-    import platform
-    from importlib import metadata
-
-    versions = {"python": platform.python_version(), "system": platform.platform()}
-    for package in ("desktop-slm", "llama-cpp-python", "sqlcipher3", "pypdfium2", "PySide6-Essentials"):
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = ""
-    return versions

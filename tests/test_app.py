@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
 
+from desktop_slm import settings as settings_file
 from desktop_slm.app import App
 from desktop_slm.engine.fake import FakeEngine
 from desktop_slm.errors import InvalidRequest, KeyringUnavailable, WrongPassphrase
 from desktop_slm.paths import Paths
+from desktop_slm.tasks.events import Piece, Started
+from desktop_slm.tasks.requests import Chat
 
 
 @pytest.fixture
@@ -29,7 +33,61 @@ def test_a_vault_that_cannot_be_made_leaves_the_memory(app: App) -> None:
     assert [record.title for record in app.history.conversations()] == ["kept so far"]
     app.create_vault("a passphrase")
     assert app.saving
-    assert app.history.conversations() == []
+    assert [record.title for record in app.history.conversations()] == ["kept so far"]
+
+
+def test_what_was_in_memory_moves_into_the_vault(app: App, home: Paths) -> None:
+    app.use_memory()
+    events = app.run(Chat(text="How high is the tide?"))
+    said = "".join(event.text for event in events if isinstance(event, Piece))
+    (record,) = app.history.conversations()
+    app.history.set_draft(record.id, "and when is it low")
+    app.history.delete(app.history.create("thrown away").id)
+    app.create_vault("a passphrase")
+    app.close()
+
+    again = App(home, engine=FakeEngine(), passphrase="a passphrase")
+    try:
+        assert again.open().kind == "open"
+        question, answer = again.history.messages(record.id)
+        assert (question.text, answer.text, answer.state) == ("How high is the tide?", said, "complete")
+        assert again.history.draft(record.id) == "and when is it low"
+        assert [found.id for found in again.search.search("tide")] == [record.id]
+        assert [found.title for found in again.history.conversations()] == [record.title]
+    finally:
+        again.close()
+
+
+def test_no_vault_is_made_under_a_running_task(app: App) -> None:
+    app.use_memory()
+    running = app.run(Chat(text="Go on"))
+    while not isinstance(next(running), Started):
+        pass
+    with pytest.raises(InvalidRequest, match="still being written"):
+        app.create_vault("a passphrase")
+    assert app.vault.state() == "none"
+    running.close()  # type: ignore[attr-defined]
+    app.create_vault("a passphrase")
+    assert app.saving
+    assert len(app.history.conversations()) == 1
+
+
+def test_settings_changed_by_several_threads_are_all_kept(app: App, home: Paths) -> None:
+    names = ("n_threads", "n_ctx", "lock_after_min", "list_width_px", "font_size_pt", "n_gpu_layers")
+    barrier = threading.Barrier(len(names))
+
+    def change(name: str) -> None:
+        barrier.wait()
+        for value in range(1, 9):
+            app.change_settings(**{name: value})
+
+    threads = [threading.Thread(target=change, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for settings in (app.settings, settings_file.load(home.settings)):
+        assert [getattr(settings, name) for name in names] == [8] * len(names)
 
 
 def test_a_vault_that_stays_locked_leaves_the_memory(app: App) -> None:

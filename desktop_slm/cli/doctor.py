@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
-from desktop_slm.cli.output import size
+from desktop_slm.cli.output import moment, size
 
 if TYPE_CHECKING:
     from desktop_slm.cli.session import Session
@@ -36,10 +36,19 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
     return 0
 
 
+def _fact(name: str, value: Any) -> str:
+    """Return a fact in words: sizes and times are numbers in the report."""
+    if name.endswith("bytes"):
+        return size(value)
+    if name == "last_backup":
+        return moment(value)
+    return _line(value)
+
+
 def _line(value: Any) -> str:
     if isinstance(value, dict):
         shown = {
-            name: size(part) if name.endswith("bytes") else _line(part)
+            name: _fact(name, part)
             for name, part in value.items()
             if part not in ("", None, [], ())
         }

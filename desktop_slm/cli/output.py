@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import textwrap
+import time
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
@@ -150,6 +151,11 @@ def size(count: int) -> str:
             return f"{value:.0f} {unit}" if value >= 10 or unit == "bytes" else f"{value:.1f} {unit}"
         value /= 1000
     return str(count)
+
+
+def moment(when_s: float) -> str:
+    """Return a time (seconds since the epoch) in words; 0 means that it has not happened."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(when_s)) if when_s else "never"
 
 
 def _duration(seconds: float) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from desktop_slm.cli.output import moment
 from desktop_slm.cli.session import ask_secretly
 from desktop_slm.errors import InvalidRequest, KeyringUnavailable, NotYet
 
@@ -48,7 +49,6 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
     status = session.app.vault.status()
     fields = msgspec.to_builtins(status)
     session.out.event("done", {**fields, "model": "", "seconds": round(time.monotonic() - began, 3)})
-    backup = status.last_backup
     session.out.table(
         [
             ("state", status.state),
@@ -56,10 +56,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
             ("cipher", status.cipher_version or "known once it is open"),
             ("folder", status.path),
             ("size", f"{status.bytes:,} bytes"),
-            (
-                "last backup",
-                time.strftime("%Y-%m-%d %H:%M", time.localtime(backup)) if backup else "none yet",
-            ),
+            ("last backup", moment(status.last_backup)),
         ]
     )
     return 0

@@ -138,7 +138,7 @@ class Hardware(msgspec.Struct, frozen=True, kw_only=True):
         ram_total_bytes, ram_free_bytes: Free is what can be taken without swapping.
         devices: As llama.cpp sees them.
         device: What inference runs on, in one word or name: ``CPU``, ``NVIDIA H200``.
-        reason: Why, in words: "no GPU found", "built without GPU support".
+        reason: Why, in words: "no GPU found", "this build has no GPU support".
         threads: Threads in use, or that would be used.
         engine_version: Version of llama-cpp-python and llama.cpp's build.
     """

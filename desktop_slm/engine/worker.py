@@ -414,7 +414,7 @@ def _device(on_gpu: bool) -> tuple[str, str]:
         return "CPU", "chosen in the settings, or the graphics memory is too small"
     libraries = " ".join(path.name for path in llama.LIBRARY_FOLDER.iterdir())
     has_gpu_code = any(f"ggml-{name}" in libraries for name in _GPU_BACKENDS)
-    return "CPU", "no GPU found" if has_gpu_code else "built without GPU support"
+    return "CPU", "no GPU found" if has_gpu_code else "this build has no GPU support"
 
 
 def _about_text(model: llama.Model, order: p.CountTexts | p.FindSpans) -> p.Counts | p.Spans:

@@ -127,6 +127,11 @@ class Database:
             result: list[Row] = self._connection.execute(sql, parameters).fetchall()
             return result
 
+    def each(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
+        """Run one statement and yield its rows one by one; other threads wait until the last one."""
+        with self._lock, _translated():
+            yield from self._connection.execute(sql, parameters)
+
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """Run one statement and return its first row, None if there is none."""
         found = self.rows(sql, parameters)

@@ -29,7 +29,7 @@ from desktop_slm.errors import (
     WrongPassphrase,
 )
 from desktop_slm.paths import private_folder
-from desktop_slm.store import keyfile, trash
+from desktop_slm.store import keyfile, moving, trash
 from desktop_slm.store.backup import Backup, Backups
 from desktop_slm.store.history import History
 from desktop_slm.store.keyfile import KdfParameters, KeyFile, KeyringSlot, PassphraseSlot, Slot
@@ -141,7 +141,7 @@ class Vault:
 
     # making, opening, closing
 
-    def create(self, *, passphrase: str | None = None) -> None:
+    def create(self, *, passphrase: str | None = None, content: Database | None = None) -> None:
         """Make a new vault and open it.
 
         The key file is written first and says ``new`` until the database is there, so a crash in between
@@ -149,6 +149,7 @@ class Vault:
 
         Args:
             passphrase: What opens it; None to keep the key in the system's keychain.
+            content: What it holds from the beginning, all of it or there is no vault; None for nothing.
 
         Raises:
             InvalidRequest: There is a vault, or what is left of one.
@@ -168,10 +169,10 @@ class Vault:
                     if passphrase is None
                     else slots.passphrase_slot(vault, passphrase, data_key, self._kdf)
                 )
-                content = KeyFile(id=vault, slots=(slot,), state="new")
+                keys = KeyFile(id=vault, slots=(slot,), state="new")
                 try:
-                    keyfile.write(self._key_path, content)
-                    self._open(content, data_key)
+                    keyfile.write(self._key_path, keys)
+                    self._open(keys, data_key, content)
                 except DesktopSlmError:
                     self._remove_unfinished(slot)
                     raise
@@ -351,7 +352,7 @@ class Vault:
                 "Restore a backup of the vault.",
             )
 
-    def _open(self, content: KeyFile, data_key: bytes) -> None:
+    def _open(self, content: KeyFile, data_key: bytes, filling: Database | None = None) -> None:
         """Open the database, completing a vault in the making, and tidy up."""
         from desktop_slm.store import slots
         from desktop_slm.store.database import Database
@@ -366,6 +367,8 @@ class Vault:
             before_upgrade=before_upgrade,
         )
         try:
+            if filling is not None:
+                moving.fill(database, filling)
             if content.state == "new":
                 keyfile.write(self._key_path, msgspec.structs.replace(content, state="ready"))
             with contextlib.suppress(StorageFailed):  # a full disk must not keep anyone from reading

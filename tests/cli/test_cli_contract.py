@@ -256,3 +256,11 @@ def test_control_characters_of_foreign_text_do_not_reach_the_terminal() -> None:
     from desktop_slm.cli.output import visible
 
     assert visible("a\x1b[31mb\u202ec\x07") == "a[31mbc"
+
+
+def test_what_has_never_happened_is_said_so() -> None:
+    from desktop_slm.cli import doctor, output
+
+    assert doctor._line({"bytes": 0, "last_backup": 0.0}) == "bytes 0 bytes; last backup never"
+    assert output.moment(0.0) == "never"
+    assert output.moment(1_700_000_000.0).startswith("2023-11-1")
