@@ -14,6 +14,7 @@ from desktop_slm.store.records import HistoryItem
 
 _Index = QModelIndex | QPersistentModelIndex
 ITEM_ROLE = Qt.ItemDataRole.UserRole + 1
+_NO_GPU = "no GPU found"
 KIND_WORDS = {
     "conversation": "chat",
     "document": "document",
@@ -72,8 +73,13 @@ def computer_in_words(hardware: Hardware) -> str:
     """Return what this computer is, in one line."""
     cores = f"{hardware.physical_cores} {'core' if hardware.physical_cores == 1 else 'cores'}"
     total, free = bytes_in_words(hardware.ram_total_bytes), bytes_in_words(hardware.ram_free_bytes)
-    device = hardware.reason if hardware.device == "CPU" else hardware.device
-    return f"This computer: {cores}, {total} of memory ({free} free), {device or 'no GPU found'}."
+    if hardware.device != "CPU":
+        gpu = f"the GPU is used: {hardware.device}"
+    elif hardware.reason in ("", _NO_GPU):
+        gpu = _NO_GPU
+    else:
+        gpu = f"no GPU used: {hardware.reason}"
+    return f"This computer: {cores}, {total} of memory ({free} free); {gpu}."
 
 
 class HistoryModel(QAbstractListModel):

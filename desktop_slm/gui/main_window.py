@@ -382,12 +382,10 @@ class MainWindow(Workspace):
 
     @Slot()
     def _on_vault_made(self) -> None:
-        """Start the pages over: what was in memory is gone, and from now on everything is kept."""
+        """Say that what was in memory is kept now; it is the same on all pages, and stays on screen."""
         self._status.show_saving("encrypted")
-        self._toast.show_message("From now on everything is kept, encrypted.")
+        self._toast.show_message("Kept, encrypted: what is here already, and everything from now on.")
         self.chat.page.show_saving(True)
-        self.chat.refresh()
-        self.chat.open_new()
         self._on_history_kept()
         self._on_passphrase_set()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from PySide6.QtCore import (
     QObject,
     QSettings,
     QSocketNotifier,
+    QTimer,
     QtMsgType,
     Slot,
     qInstallMessageHandler,
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from desktop_slm.app import App
 
 PASSPHRASE_VARIABLE = "DESKTOP_SLM_PASSPHRASE"  # noqa: S105  a name, no passphrase
+_SETTLED_MS = 4_000
+"""After this the window is made and the pages are imported. What exists then stays, so the collector need not
+look through it again and again: each full collection would stop a streaming answer for 40 to 60 ms."""
+
 _IGNORED_MESSAGES = ("propagateSizeHints", "Could not find the Qt platform plugin")
 
 
@@ -46,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     restarts = Restarter()
     window.restart_requested.connect(restarts.request)
     signals = SignalWatch(window)
+    window.ready.connect(_on_window_ready)
     window.show()
     code = qt.exec()
     signals.close()
@@ -53,6 +60,11 @@ def main(arguments: list[str] | None = None) -> int:
     if restarts.requested:
         restart()
     return code
+
+
+@Slot()
+def _on_window_ready() -> None:
+    QTimer.singleShot(_SETTLED_MS, gc.freeze)
 
 
 def make_application(arguments: list[str] | None = None) -> QApplication:

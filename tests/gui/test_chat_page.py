@@ -65,6 +65,19 @@ def test_drafts_are_told_per_conversation(qtbot: QtBot, page: ChatPage) -> None:
     assert page.composer.written() == "other"
 
 
+def test_a_new_chat_brings_its_draft_back(qtbot: QtBot, page: ChatPage) -> None:
+    page.show_conversation(LEASE, [QUESTION, ANSWER], draft="of the lease")
+    with qtbot.waitSignal(page.new_requested):
+        QTest.keyClick(page, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
+    page.show_new_draft("begun yesterday")
+    assert page.composer.written() == "begun yesterday"
+    QTest.keyClick(page, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
+    assert page.composer.written() == "begun yesterday", "it is a new chat already"
+    page.composer.text.setPlainText("typed faster than the draft came")
+    page.show_new_draft("begun yesterday")
+    assert page.composer.written() == "typed faster than the draft came"
+
+
 def test_files_become_chips_and_go_with_the_message(
     qtbot: QtBot, page: ChatPage, asked: list[Chat], tmp_path: Path
 ) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QListView, QPushButton
 from pytestqt.qtbot import QtBot
 
+from desktop_slm.engine.api import Hardware
 from desktop_slm.errors import ModelInvalid, WrongPassphrase
-from desktop_slm.gui.items import bytes_in_words, date_in_words, time_left_in_words
+from desktop_slm.gui.items import bytes_in_words, computer_in_words, date_in_words, time_left_in_words
 from desktop_slm.gui.pages.history import HistoryPage
 from desktop_slm.gui.pages.models import ModelsPage
 from desktop_slm.gui.pages.settings import SettingsPage, VaultFacts
@@ -47,6 +49,20 @@ def test_sizes_are_read_as_people_say_them() -> None:
 def test_time_left_does_not_pretend_to_be_exact() -> None:
     words = [time_left_in_words(s) for s in (0.2, 7, 33, 58, 150, 7200)]
     assert words == ["almost done", "7 s left", "35 s left", "1 min left", "2 min left", "2.0 h left"]
+
+
+def test_the_computer_is_described_as_a_person_would() -> None:
+    hardware = Hardware(
+        cpu_name="A processor", cpu_features=(), physical_cores=2, ram_total_bytes=25_300_000_000,
+        ram_free_bytes=23_400_000_000, devices=(), device="CPU", reason="this build has no GPU support",
+        threads=2, engine_version="1",
+    )  # fmt: skip
+    start = "This computer: 2 cores, 25.3 GB of memory (23.4 GB free); "
+    assert computer_in_words(hardware) == start + "no GPU used: this build has no GPU support."
+    assert computer_in_words(replace(hardware, reason="no GPU found")) == start + "no GPU found."
+    assert computer_in_words(replace(hardware, device="NVIDIA H200", reason="a GPU was found")) == (
+        start + "the GPU is used: NVIDIA H200."
+    )
 
 
 def test_dates_get_shorter_the_nearer_they_are() -> None:

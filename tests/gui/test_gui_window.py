@@ -114,6 +114,30 @@ def test_without_a_key_nothing_is_kept(windows, qtbot: QtBot) -> None:  # type: 
             assert b"halibut" not in path.read_bytes()
 
 
+def test_a_key_set_later_keeps_what_was_in_memory(windows, qtbot: QtBot) -> None:  # type: ignore[no-untyped-def]
+    windows.paths.data.mkdir(parents=True, exist_ok=True)
+    settings_file.save(windows.paths.settings, settings_file.Settings(welcome_done=True))
+    window = windows.show(FakeEngine(["The tide comes in twice a day."]))
+    with qtbot.waitSignal(window.ready, timeout=WAIT_MS):
+        pass
+    say(window, qtbot, "How often does the tide come in?")
+    shown_before = window.chat.page.open_conversation_id()
+    window.show_page("settings")
+    with qtbot.waitSignal(window.settings.vault_made, timeout=WAIT_MS):
+        window.settings.page.passphrase_requested.emit("", "four words are enough")
+    assert window._status._saving.text() == "Offline · encrypted"
+    assert window.chat.page.open_conversation_id() == shown_before
+    window.close()
+    window = windows.show(passphrase="four words are enough")
+    with qtbot.waitSignal(window.ready, timeout=WAIT_MS):
+        pass
+    (conversation,) = window.app.history.conversations()
+    assert [message.text for message in window.app.history.messages(conversation.id)] == [
+        "How often does the tide come in?",
+        "The tide comes in twice a day.",
+    ]
+
+
 def test_a_wrong_passphrase_is_told_in_place(windows, qtbot: QtBot) -> None:  # type: ignore[no-untyped-def]
     windows.enter().close()
     window = windows.show(passphrase="something else")

@@ -125,9 +125,7 @@ def test_hostile_text_is_taken_in_bounded_steps(name: str) -> None:
         cells = sum(len(leaf.rows) * len(leaf.aligns) for leaf in leaves)
         assert sum(len(leaf.text) for leaf in leaves) <= 2 * parts.WINDOW_CHARS
         assert cells <= parts.WINDOW_CHARS
-        assert all(
-            leaf.indent <= walk.MAX_INDENT and leaf.quote <= walk.MAX_INDENT for leaf in leaves
-        )
+        assert all(leaf.indent <= walk.MAX_INDENT and leaf.quote <= walk.MAX_INDENT for leaf in leaves)
     shown += stream.tail()
     assert steps <= len(text) / 40 + 3
     assert shown, "nothing is silently dropped"

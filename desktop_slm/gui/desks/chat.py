@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LISTED = 10_000
 Opened = tuple[ConversationRecord | None, list[MessageRecord], str, dict[str, str]]
+Reloaded = tuple[str, list[MessageRecord], dict[str, str]]
 Attached = tuple[str, int, str, int, str]
 
 
@@ -41,6 +42,7 @@ class ChatDesk(Desk):
         page.request_made.connect(self._on_page_request_made)
         page.stop_requested.connect(self.stop)
         page.conversation_selected.connect(self.open)
+        page.new_requested.connect(self._on_page_new_requested)
         page.rename_requested.connect(self._on_page_rename_requested)
         page.pin_requested.connect(self._on_page_pin_requested)
         page.delete_requested.connect(self.delete)
@@ -137,8 +139,9 @@ class ChatDesk(Desk):
         if conversation:
             run_call(partial(self._messages, conversation), self._on_messages, self._on_error)
 
-    def _messages(self, conversation: str) -> tuple[str, list[MessageRecord]]:
-        return conversation, list(self._app.history.messages(conversation))
+    def _messages(self, conversation: str) -> Reloaded:
+        messages = list(self._app.history.messages(conversation))
+        return conversation, messages, self._names(messages)
 
     # Answers
 
@@ -153,8 +156,9 @@ class ChatDesk(Desk):
         self.page.show_conversation(conversation, messages, draft)
 
     @Slot(object)
-    def _on_messages(self, found: tuple[str, list[MessageRecord]]) -> None:
-        conversation, messages = found
+    def _on_messages(self, found: Reloaded) -> None:
+        conversation, messages, names = found
+        self.page.show_document_names(names)
         if conversation == self.page.open_conversation_id() and not self.busy:
             self.page.show_messages(messages)
 
@@ -183,6 +187,14 @@ class ChatDesk(Desk):
         self.trouble.emit(error)
 
     # Wishes
+
+    @Slot()
+    def _on_page_new_requested(self) -> None:
+        run_call(partial(self._app.history.draft, ""), self._on_new_draft, self._on_error)
+
+    @Slot(object)
+    def _on_new_draft(self, draft: str) -> None:
+        self.page.show_new_draft(draft)
 
     @Slot(str, str)
     def _on_page_rename_requested(self, conversation: str, title: str) -> None:

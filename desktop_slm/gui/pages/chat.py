@@ -34,7 +34,7 @@ class ChatPage(QWidget):
             `show_finished` (also after `show_error`).
         stop_requested: Stop the running request (close its generator).
         conversation_selected: Id; answer with `show_conversation`.
-        new_requested: A new, empty conversation is on screen (nothing to do but remember it).
+        new_requested: A new, empty conversation is on screen; answer with `show_new_draft`.
         rename_requested, pin_requested, delete_requested: Id and the new value; answer with
             `show_conversations`.
         branch_requested: Message id and -1 or +1; answer with `show_messages`.
@@ -106,6 +106,11 @@ class ChatPage(QWidget):
         self.composer.take_attachments()
         self.composer.write(draft)
         self.composer.text.setFocus()
+
+    def show_new_draft(self, draft: str) -> None:
+        """Bring back what was begun in a new conversation, unless something is written there by now."""
+        if self._conversation is None and not self.transcript.records() and not self.composer.written():
+            self.composer.write(draft)
 
     def show_messages(self, messages: Sequence[MessageRecord]) -> None:
         """Show another state of the open conversation: after a branch step or when a request has ended."""
@@ -292,6 +297,9 @@ class ChatPage(QWidget):
 
     @Slot()
     def _on_new_requested(self) -> None:
+        if self._conversation is None and not self.transcript.records():
+            self.composer.text.setFocus()  # it is new already; what is written stays
+            return
         self.show_conversation(None)
         self.new_requested.emit()
 
