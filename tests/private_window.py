@@ -1,7 +1,8 @@
 """The window of the privacy proof, killed by its parent: ``private_window.py MARKER FOLDER HOW``.
 
 It does with the marker everything that the window can do, telling each step on stdout as a line of JSON; the
-last thing it does is to stream an answer, and to tell all of it that is on screen, until it is killed.
+last thing it does is to stream an answer, and to tell all of it that is on screen, until it is killed. With
+``--once`` behind, it closes the window instead.
 """
 
 from __future__ import annotations
@@ -118,6 +119,9 @@ def main() -> None:
     enter(window, how)
     tell("entered", saving=window.app.saving)
     use_everything(window, marker, folder, summarize=how == "passphrase")
+    if sys.argv[4:] == ["--once"]:
+        window.close()
+        return
     stream(window, marker)
 
 

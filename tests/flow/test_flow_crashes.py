@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from driving import (
@@ -13,6 +14,8 @@ from driving import (
     answer_on_screen,
     children,
     click,
+    drop,
+    end_of_reading,
     press,
     send,
     text_of_answer,
@@ -60,9 +63,16 @@ def worker_in(window: MainWindow, stage: str) -> int:
     return int(engine.worker_pid())
 
 
-@pytest.mark.parametrize("stage", ["load", "prompt", "stream"])
-@pytest.mark.parametrize("name", SIGNALS)
-def test_death_of_the_worker(window: MainWindow, stage: str, name: str) -> None:
+EVERY = [(name, stage) for stage in ("load", "prompt", "stream") for name in SIGNALS]
+LONGER = {(name, stage) for name in ("abort", "segv") for stage in ("load", "prompt")}
+"""Left to the long run: for the app these deaths are those of "kill" with another number."""
+
+
+@pytest.mark.parametrize(
+    ("name", "stage"),
+    [pytest.param(*case, marks=[pytest.mark.slow] if case in LONGER else []) for case in EVERY],
+)
+def test_death_of_the_worker(window: MainWindow, name: str, stage: str) -> None:
     press(window, "New")
     pid = worker_in(window, stage)
     before = text_of_answer(window)
@@ -155,3 +165,43 @@ def test_a_frozen_worker_does_not_hold_up_closing(windows) -> None:  # type: ign
     window.close()
     assert time.monotonic() - began < 9
     wait_until(lambda: not children(os.getpid()) - before, "the end of all children", 5)
+
+
+CHAPTERS = "\n\n".join(
+    f"# Chapter {number}\n\n"
+    + " ".join(
+        f"In {1900 + 10 * number + row} the keeper of light {number} counted {row * 7 + number} ships."
+        for row in range(14)
+    )
+    for number in range(1, 7)
+)
+
+
+def test_the_worker_dies_during_a_summary(windows, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    window = windows.enter()
+    path = tmp_path / "lights.md"
+    path.write_text(CHAPTERS)
+    drop(window, [path], "summarize")
+    view = window.documents.page.view
+    wait_until(lambda: view.summary.key_views, "the key sentences")
+    engine = window.app.engine
+    wait_until(lambda: engine.loaded() and window.documents.fraction > 0, "the first notes")
+    os.kill(engine.worker_pid(), signal.SIGKILL)
+    wait_until(view.error.isVisible, "the reason", 10)
+    end_of_reading(window)
+    assert "signal 9" in view.error.text()
+    assert view.summary.key_views  # what was there stays
+    assert len(window.app.library.documents()) == 1
+    click(view.error.first_button)  # Try again
+    wait_until(lambda: view.summary.sentence_views, "the first sentence")
+    assert not view.error.isVisible()
+
+    # Closing in the middle of it ends reader and worker, and keeps the document
+    before = children(os.getpid())
+    assert before
+    window.close()
+    wait_until(lambda: not before & children(os.getpid()), "the end of all children", 6)
+    app = App(windows.paths, passphrase=PASSPHRASE)
+    app.open()
+    assert [record.name for record in app.library.documents()] == ["lights.md"]
+    app.close()
