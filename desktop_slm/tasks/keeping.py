@@ -2,10 +2,12 @@
 
 Made by `tasks.run`. Without a store every call is a no-op that returns empty ids. A store that fails in
 the middle (disk full) does not end a task: it goes on in memory, says so once, and saving resumes by itself.
+Nor does a document that is deleted while it is being summarized: the summary is given, and not kept.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -81,21 +83,29 @@ class Keeper:
 
     def notes(self, key: str) -> bytes | None:
         """Return cached notes of a chunk."""
-        return self._library.notes(key) if self._save and self._library is not None else None
+        with contextlib.suppress(StorageFailed):  # then the chunk is read once more
+            return self._library.notes(key) if self._save and self._library is not None else None
+        return None
 
     def put_notes(self, key: str, document: str, data: bytes) -> None:
-        """Cache the notes of a chunk of a kept document."""
+        """Cache the notes of a chunk of a kept document; what is not cached costs time and no result."""
         library = self._library
         if self._save and library is not None and document:
-            self._try(lambda: library.put_notes(key, document, data), None)
+            with contextlib.suppress(StorageFailed, InvalidRequest):  # full, or the document is gone
+                library.put_notes(key, document, data)
 
     def add_summary(self, documents: Sequence[str], title: str, request: bytes, result: bytes) -> str:
-        """Keep a summary of kept documents and return its id."""
+        """Keep a summary of kept documents and return its id, empty when one was deleted meanwhile."""
         library = self._library
         kept = tuple(document for document in documents if document)
         if not self._save or library is None or not kept:
             return ""
-        return self._try(lambda: library.add_summary(kept, title, request, result).id, "")
+        try:
+            return self._try(lambda: library.add_summary(kept, title, request, result).id, "")
+        except InvalidRequest:
+            what = "The document" if len(kept) == 1 else "One of the documents"
+            self._trouble = f"{what} was deleted while it was being summarized. The summary is not kept."
+            return ""
 
     def add_translation(
         self, *, source_language: str, target_language: str, source: str, target: str, model: str

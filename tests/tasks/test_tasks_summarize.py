@@ -282,3 +282,21 @@ def test_several_documents_have_one_summary_each_and_one_across(desk: Desk, harb
     assert "harbor.pdf, page 3" in done.coverage.skipped[0].reason
     assert [section.title for section in done.outline] == ["Harbor", "Museum"]
     assert len(desk.library.summaries(two[1].id)) == 2
+
+
+@pytest.mark.parametrize("when", ["before the notes", "before the summary"])
+def test_a_document_deleted_meanwhile_does_not_end_its_summary(
+    desk: Desk, harbor: Document, when: str
+) -> None:
+    source = desk.add(harbor)
+
+    def delete_and_answer(request: GenerateRequest) -> str:
+        if is_merge(request) == (when == "before the summary"):
+            desk.library.delete(source.id)
+        return script(request)
+
+    events = desk.run(Summarize(sources=(source,)), FakeEngine(delete_and_answer))
+    assert last(events).sentences
+    assert last(events).summary == ""
+    (told,) = [event.text for event in events if isinstance(event, Warned) and "deleted" in event.text]
+    assert told.endswith("The summary is not kept.")
