@@ -31,6 +31,11 @@ _NUMBER = re.compile(
     r"(?:\s?(?P<scale>[万萬亿億]|[^\W\d_]+))?",
 )
 _DIGIT_RUN = re.compile(r"\d")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_TENS = {word: value for word, value in _NUMBER_WORDS.items() if word.endswith("ty")}
+_COMPOUND = re.compile(rf"(?i)\b({'|'.join(_TENS)})[- ]([a-z]+)\b")
+_COUNTED = ("hundred", "thousand", "million", "billion")
+_COUNTED_WORDS = re.compile(rf"(?i)\b([a-z]+) ({'|'.join(_COUNTED)})\b")
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 
 
@@ -87,16 +92,13 @@ def numbers(text: str) -> dict[float, str]:
 def number_values(text: str) -> set[float]:
     """Return all values a text states, also those in words, and at the scales they may be quoted in."""
     values = set(numbers(text))
-    for word in re.findall(r"[^\W\d_]+", text.casefold()):
-        if word in _QUANTITY_WORDS:
-            values.add(_QUANTITY_WORDS[word])
-    for match in re.finditer(
-        r"(?i)\b(twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)[- ]([a-z]+)\b", text
-    ):
+    words = set(_LETTERS.findall(text.casefold()))
+    values.update(_QUANTITY_WORDS[word] for word in words & _QUANTITY_WORDS.keys())
+    for match in _COMPOUND.finditer(text) if not words.isdisjoint(_TENS) else ():
         unit = _NUMBER_WORDS.get(match.group(2).casefold(), _ORDINALS.get(match.group(2).casefold()))
         if unit is not None:
             values.add(_NUMBER_WORDS[match.group(1).casefold()] + unit)
-    for match in re.finditer(r"(?i)\b([a-z]+) (hundred|thousand|million|billion)\b", text):
+    for match in _COUNTED_WORDS.finditer(text) if not words.isdisjoint(_COUNTED) else ():
         factor = _NUMBER_WORDS.get(match.group(1).casefold())
         if factor is not None:
             values.add(factor * _SCALES.get(match.group(2).casefold(), 100.0))

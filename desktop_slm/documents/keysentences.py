@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from desktop_slm.documents.model import Block, Document, KeySentence
@@ -18,6 +19,7 @@ from desktop_slm.documents.terms import Stemmer, count_words, has_unspaced, is_u
 _SHORTEST_WORDS, _LONGEST_WORDS = 7, 45
 _SHORTEST_WIDE, _LONGEST_WIDE = 12, 120  # characters, in scripts without spaces
 _POOL = 400  # candidates compared with one another
+_STEP = 50  # blocks, or sentences chosen, between two breaths
 _SIMILARITY_COST = 0.55
 _SECTION_COST = 0.85
 
@@ -47,18 +49,37 @@ class _Candidate:
     score: float = 0.0
 
 
-def key_sentences(document: Document, limit: int = 8) -> list[KeySentence]:
+def key_sentences(document: Document, limit: int = 8, stemmer: Stemmer | None = None) -> list[KeySentence]:
     """Return up to ``limit`` sentences that carry ``document``, in its order.
 
     Running lines, tables, contents, captions and fragments are never chosen.
+
+    Args:
+        document: Where to look.
+        limit: How many at most.
+        stemmer: Knows words of the document already.
     """
+    steps = in_steps(document, limit, stemmer)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: list[KeySentence] = end.value
+            return found
+
+
+def in_steps(
+    document: Document, limit: int = 8, stemmer: Stemmer | None = None
+) -> Generator[None, None, list[KeySentence]]:
+    """Do what `key_sentences` does with a breath between short steps."""
     blocks = reading_blocks(document)
-    candidates = _candidates(blocks)
+    candidates = yield from _candidates(blocks, stemmer or Stemmer())
     if not candidates:
         return []
     _score(candidates, len(blocks))
+    yield
     pool = sorted(candidates, key=lambda c: -c.score)[:_POOL]
-    chosen = _varied(pool, limit)
+    chosen = yield from _varied(pool, limit)
     top = max(candidate.score for candidate in chosen)
     return [
         KeySentence(
@@ -68,13 +89,14 @@ def key_sentences(document: Document, limit: int = 8) -> list[KeySentence]:
     ]
 
 
-def _candidates(blocks: list[tuple[int, Block]]) -> list[_Candidate]:
+def _candidates(blocks: list[tuple[int, Block]], stemmer: Stemmer) -> Generator[None, None, list[_Candidate]]:
     """Return the sentences worth choosing, their terms weighed by rarity."""
-    stemmer = Stemmer()
     found: dict[str, tuple[_Candidate, Counter[str]]] = {}
     frequency: Counter[str] = Counter()
     section, heading = 0, frozenset[str]()
     for place, (page, block) in enumerate(blocks):
+        if place % _STEP == 0:
+            yield
         if block.kind == "heading":
             section, heading = place, frozenset(stemmer.terms(block.text))
         if block.kind not in ("paragraph", "list_item") or _LEADERS.search(block.text):
@@ -88,7 +110,9 @@ def _candidates(blocks: list[tuple[int, Block]]) -> list[_Candidate]:
                 found.setdefault(text.casefold(), (candidate, counts))
     total = max(1, len(found))
     idf = {term: math.log(1 + total / count) for term, count in frequency.items()}
-    for candidate, counts in found.values():
+    for number, (candidate, counts) in enumerate(found.values()):
+        if number % (10 * _STEP) == 0:
+            yield
         weights = {term: (1 + math.log(count)) * idf[term] for term, count in counts.items()}
         norm = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
         candidate.weights = {term: weight / norm for term, weight in weights.items()}
@@ -139,7 +163,7 @@ def _score(candidates: list[_Candidate], places: int) -> None:
         candidate.score = nearness * bonus
 
 
-def _varied(pool: list[_Candidate], limit: int) -> list[_Candidate]:
+def _varied(pool: list[_Candidate], limit: int) -> Generator[None, None, list[_Candidate]]:
     """Choose by score less the likeness to what is chosen already; at most two from one block.
 
     A section counts for less with each sentence chosen from it, so that long documents are seen in full.
@@ -148,27 +172,35 @@ def _varied(pool: list[_Candidate], limit: int) -> list[_Candidate]:
     likeness = [0.0] * len(pool)
     per_block: Counter[int] = Counter()
     per_section: Counter[int] = Counter()
+    holding: dict[str, list[int]] = defaultdict(list)
+    of_section: dict[int, list[int]] = defaultdict(list)
+    for i, candidate in enumerate(pool):
+        of_section[candidate.section].append(i)
+        for term in candidate.weights:
+            holding[term].append(i)
 
     def worth(i: int) -> float:
         repeated = _SECTION_COST ** per_section[pool[i].section]
         return pool[i].score * (1 - _SIMILARITY_COST * likeness[i]) * repeated
 
-    left = set(range(len(pool)))
+    left = {i: worth(i) for i in range(len(pool))}
     while left and len(chosen) < limit:
-        best = max(left, key=lambda i: (worth(i), -pool[i].place))
-        left.discard(best)
-        if likeness[best] > 0.75 or per_block[pool[best].block] >= 2:
-            continue
+        top = max(left.values())
+        best = min((i for i, value in left.items() if value == top), key=lambda i: pool[i].place)
+        del left[best]
         winner = pool[best]
+        if likeness[best] > 0.75 or per_block[winner.block] >= 2:
+            continue
         chosen.append(winner)
         per_block[winner.block] += 1
         per_section[winner.section] += 1
-        for i in left:
-            likeness[i] = max(likeness[i], _cosine(winner.weights, pool[i].weights))
+        shared: dict[int, float] = defaultdict(float)
+        for term, weight in winner.weights.items():
+            for i in holding[term]:
+                shared[i] += weight * pool[i].weights[term]
+        for i, cosine in shared.items():
+            likeness[i] = max(likeness[i], cosine)
+        left.update({i: worth(i) for i in {*shared, *of_section[winner.section]} if i in left})
+        if len(chosen) % _STEP == 0:
+            yield
     return chosen
-
-
-def _cosine(a: dict[str, float], b: dict[str, float]) -> float:
-    if len(a) > len(b):
-        a, b = b, a
-    return sum(weight * b.get(term, 0.0) for term, weight in a.items())

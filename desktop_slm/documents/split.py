@@ -154,7 +154,7 @@ class _Piece(msgspec.Struct):
     block: Block
     page: int
     section: str
-    tokens: int = 0
+    tokens: int = -1  # not counted yet
 
 
 def reading_blocks(document: Document, pages: tuple[int, int] | None = None) -> list[tuple[int, Block]]:
@@ -220,8 +220,7 @@ def _fitting(
 ) -> list[_Piece]:
     """Count all pieces, and cut those over the budget finer and finer."""
     for cut in (_between_sentences, _between_words, _anywhere):
-        for piece, tokens in zip(pieces, count_tokens([p.text for p in pieces]), strict=True):
-            piece.tokens = tokens
+        _count(pieces, count_tokens)
         if all(piece.tokens <= budget for piece in pieces):
             return pieces
         finer: list[_Piece] = []
@@ -237,13 +236,19 @@ def _fitting(
     return _halved(pieces, budget, count_tokens)
 
 
+def _count(pieces: list[_Piece], count_tokens: Callable[[Sequence[str]], list[int]]) -> None:
+    """Count the pieces that have not been counted, all in one call."""
+    new = [piece for piece in pieces if piece.tokens < 0]
+    for piece, tokens in zip(new, count_tokens([piece.text for piece in new]) if new else (), strict=True):
+        piece.tokens = tokens
+
+
 def _halved(
     pieces: list[_Piece], budget: int, count_tokens: Callable[[Sequence[str]], list[int]]
 ) -> list[_Piece]:
     """Halve what is still over the budget until it fits or is a single character."""
     while True:
-        for piece, tokens in zip(pieces, count_tokens([p.text for p in pieces]), strict=True):
-            piece.tokens = tokens
+        _count(pieces, count_tokens)
         if all(piece.tokens <= budget or len(piece.text) == 1 for piece in pieces):
             return pieces
         finer: list[_Piece] = []

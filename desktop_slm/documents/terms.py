@@ -85,17 +85,20 @@ def stem(word: str) -> str:
 
 
 class Stemmer:
-    """Turns words into terms and remembers them: a document repeats its words many times."""
+    """Turns words into terms and remembers them: a document repeats its words many times.
+
+    Keep one for all that is compared with one another, and no longer: what it remembers is the user's text.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
+        self._sets: dict[str, frozenset[str]] = {}
 
     def terms(self, text: str) -> list[str]:
         """Return the terms of ``text`` in order, stopwords left out."""
         known = self._known
         found: list[str] = []
-        for match in _TERM.finditer(text):
-            word = match.group()
+        for word in _TERM.findall(text):
             term = known.get(word)
             if term is None:
                 term = known[word] = self._term(word)
@@ -103,6 +106,13 @@ class Stemmer:
                 found.extend(_pairs(word))
             elif term:
                 found.append(term)
+        return found
+
+    def term_set(self, text: str) -> frozenset[str]:
+        """Return the terms of a sentence that will be compared again and again."""
+        found = self._sets.get(text)
+        if found is None:
+            found = self._sets[text] = frozenset(self.terms(text))
         return found
 
     @staticmethod

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from desktop_slm.documents.language import LANGUAGES
 from desktop_slm.engine.api import FinishReason
-from desktop_slm.tasks.checking import same
 from desktop_slm.tasks.events import (
     Coverage,
     Piece,
@@ -46,6 +45,7 @@ class AcrossSummary:
             first.model,
             self.meter,
             self._check,
+            first.checker.wording,
             title=f"{len(self.parts)} documents",
             language=LANGUAGES.get(language, "the language of the notes"),
             focus=first.request.focus,
@@ -75,6 +75,7 @@ class AcrossSummary:
         heard = {citation.document for sentence in self.sentences for citation in sentence.citations}
         silent = [part for part in self.parts if part.label not in heard]
         rest = [part for part in self.parts if part.label in heard]
+        same = self.parts[0].checker.wording.same
         found: list[Sentence] = []
         for rank in range(target):
             for part in [*silent, *rest]:

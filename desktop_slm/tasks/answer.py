@@ -25,7 +25,7 @@ from desktop_slm.engine.api import (
     Text,
 )
 from desktop_slm.tasks import prompts
-from desktop_slm.tasks.checking import Checker, SentenceStream, copies, overlap, same
+from desktop_slm.tasks.checking import Checker, SentenceStream, copies
 from desktop_slm.tasks.events import (
     AnswerDone,
     Cited,
@@ -44,6 +44,7 @@ from desktop_slm.tasks.notes import NoteTaker
 from desktop_slm.tasks.requests import Ask
 from desktop_slm.tasks.services import ChosenModel, Services
 from desktop_slm.tasks.sources import ReadSource
+from desktop_slm.tasks.wording import Wording
 
 Route = Literal["whole", "retrieval", "read-everything"]
 
@@ -81,6 +82,7 @@ class AnswerTask:
     sources: Sequence[ReadSource]
     meter: Meter
     sentences: list[Sentence] = field(default_factory=list)
+    _wording: Wording = field(default_factory=Wording)
     _route: Route = "retrieval"
     _finished: bool = False
 
@@ -116,7 +118,8 @@ class AnswerTask:
     @cached_property
     def _checkers(self) -> list[Checker]:
         return [
-            Checker(source.document, label=source.label, strict=self.model.tiny) for source in self.sources
+            Checker(source.document, label=source.label, strict=self.model.tiny, wording=self._wording)
+            for source in self.sources
         ]
 
     @cached_property
@@ -234,11 +237,11 @@ class AnswerTask:
             for passage in self._found
             if any(citation.quote in passage.text for citation in sentence.citations)
         ]
-        return overlap(self._question, " ".join(around))
+        return self._wording.overlap(self._question, " ".join(around))
 
     def _accept(self, sentence: Sentence) -> Generator[TaskEvent, None, None]:
         if len(self.sentences) >= _MOST_SENTENCES or any(
-            same(sentence.text, old.text) for old in self.sentences
+            self._wording.same(sentence.text, old.text) for old in self.sentences
         ):
             return
         self.sentences.append(sentence)
@@ -253,7 +256,7 @@ class AnswerTask:
                 quote = passage.text[start:end].strip()
                 if len(terms(quote)) < 4 or "\n" in quote:
                     continue
-                share = overlap(self._question, f"{quote} {passage.section}")
+                share = self._wording.overlap(self._question, f"{quote} {passage.section}")
                 share += 0.01 * bool(re.search(r"\d", quote))
                 if share >= _QUOTABLE and (best is None or share > best[0]):
                     page = self._page_of(passage, quote)
@@ -322,6 +325,7 @@ class AnswerTask:
                 self.model,
                 self.meter,
                 self._check,
+                self._wording,
                 title=self.sources[0].document.title,
                 language=self._language,
                 focus=self.request.question,

@@ -7,14 +7,15 @@ it does not deny what the source affirms, and most of its words stand in the quo
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from functools import cached_property
+from collections.abc import Collection, Generator, Sequence
+from functools import cached_property, lru_cache
 
 from desktop_slm.documents.anchors import AnchorIndex, Support
-from desktop_slm.documents.model import Citation, Document
+from desktop_slm.documents.model import Citation, Document, Page
 from desktop_slm.documents.split import sentences
 from desktop_slm.documents.terms import is_unspaced, terms
 from desktop_slm.tasks.events import Cited, Sentence
+from desktop_slm.tasks.wording import Wording
 
 _BULLET = re.compile(r"^\s*(?:[-*•–·]+\s*|\(?\d{1,2}[.)]\s+|[a-h]\)\s+)+")
 _EMPHASIS = re.compile(r"\*\*|__|`")
@@ -29,13 +30,12 @@ _NEGATION = re.compile(
     re.IGNORECASE,
 )
 _ENDS = (".", "!", "?", "…", "。", "！", "？", "؟", "।", '."', ".”", ".)", ".’", ".»")
+_MAY_END = re.compile("[.!?…؟۔।॥。።։！？｡⋯]")  # without one of these there is no sentence to look for
 _MIN_TERMS = 4
 _MIN_WORDS_WITHOUT_END = 7
 _OVERLAP = 0.5
 _OVERLAP_STRICT = 0.92
 _ORDER_STRICT = 0.85
-SAME = 0.75
-"""Share of the shorter sentence's terms from which two sentences say the same."""
 _COPIED_WORDS = 6
 
 
@@ -69,37 +69,6 @@ def is_statement(text: str) -> bool:
     return text.endswith(_ENDS) or len(text.split()) >= _MIN_WORDS_WITHOUT_END or is_unspaced(text[-1])
 
 
-def overlap(text: str, source: str) -> float:
-    """Return the share of the terms of ``text`` that stand in ``source``."""
-    wanted = set(terms(text))
-    return len(wanted & set(terms(source))) / len(wanted) if wanted else 0.0
-
-
-def in_order(text: str, source: str) -> float:
-    """Return the share of the terms of ``text`` that stand in ``source`` in the same order.
-
-    The length of the longest common subsequence: a model that gives one subject the number of the next keeps
-    the words and breaks their order.
-    """
-    wanted, given = terms(text), terms(source)
-    if not wanted:
-        return 0.0
-    row = [0] * (len(given) + 1)
-    for term in wanted:
-        before = 0
-        for j, other in enumerate(given, 1):
-            above = row[j]
-            row[j] = before + 1 if term == other else max(above, row[j - 1])
-            before = above
-    return row[-1] / len(wanted)
-
-
-def same(first: str, second: str) -> bool:
-    """Tell whether two sentences say nearly the same in nearly the same words."""
-    a, b = set(terms(first)), set(terms(second))
-    return bool(a and b) and len(a & b) / min(len(a), len(b)) >= SAME
-
-
 def repeats(text: str) -> bool:
     """Tell whether an answer has run into a loop: the same five words in a row, three times or more."""
     words = text.casefold().split()
@@ -114,11 +83,18 @@ def repeats(text: str) -> bool:
 
 def copies(text: str, instruction: str) -> bool:
     """Tell whether ``text`` repeats a run of words of the instruction it was given."""
-    told = f" {' '.join(instruction.casefold().split())} "
+    return not _runs(text).isdisjoint(_told_runs(instruction))
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    """Return the runs of words that are long enough to be a copy."""
     words = text.casefold().split()
-    return any(
-        f" {' '.join(words[i : i + _COPIED_WORDS])} " in told for i in range(len(words) - _COPIED_WORDS + 1)
-    )
+    return {tuple(words[i : i + _COPIED_WORDS]) for i in range(len(words) - _COPIED_WORDS + 1)}
+
+
+@lru_cache(maxsize=2)
+def _told_runs(instruction: str) -> frozenset[tuple[str, ...]]:
+    return frozenset(_runs(instruction))
 
 
 class Checker:
@@ -130,6 +106,7 @@ class Checker:
         strict: For very small models, which mix up the facts of neighboring sentences: nearly every word must
             stand in one quote, in its order.
         blocks: Only these blocks count; None for all.
+        wording: Knows the words of the task; None for one of its own.
     """
 
     def __init__(
@@ -139,19 +116,30 @@ class Checker:
         label: str = "",
         strict: bool = False,
         blocks: Collection[int] | None = None,
+        wording: Wording | None = None,
     ) -> None:
         self.document = document
+        self.wording = wording or Wording()
         self._label = label
         self._strict = strict
         self._blocks = blocks
 
     @cached_property
     def _index(self) -> AnchorIndex:
-        return AnchorIndex(self.document)
+        return AnchorIndex(self.document, self.wording.stemmer)
 
     @cached_property
     def _block_texts(self) -> dict[int, tuple[int, str]]:
         return {block.id: (page.number, block.text) for page in self.document.pages for block in page.blocks}
+
+    @cached_property
+    def _pages(self) -> dict[int, Page]:
+        return {page.number: page for page in self.document.pages}
+
+    def prepare(self) -> Generator[None, None, None]:
+        """Get ready in short steps; without it the first check of a long document takes its time."""
+        if "_index" not in self.__dict__:
+            self._index = yield from AnchorIndex.in_steps(self.document, self.wording.stemmer)
 
     def check(self, text: str, *, blocks: Collection[int] | None = None) -> Sentence:
         """Return ``text`` with its citations, ``supported`` only when they carry it.
@@ -179,9 +167,10 @@ class Checker:
     def block_of(self, sentence: Sentence) -> int:
         """Return the block of a sentence's first citation, -1 when it has none."""
         for citation in sentence.citations:
-            for block, (page, text) in self._block_texts.items():
-                if page == citation.page and citation.quote in text:
-                    return block
+            page = self._pages.get(citation.page)
+            for block in page.blocks if page else ():
+                if citation.quote in block.text:
+                    return block.id
         return -1
 
     def _literal(self, citation: Citation) -> bool:
@@ -192,12 +181,13 @@ class Checker:
         if support.missing:
             return False
         quotes = [citation.quote for citation in citations]
-        source = max(quotes, key=lambda quote: overlap(text, quote)) if self._strict else " ".join(quotes)
+        wording = self.wording
         if not self._strict:
-            return overlap(text, source) >= _OVERLAP
+            return wording.overlap(text, " ".join(quotes)) >= _OVERLAP
+        source = max(quotes, key=lambda quote: wording.overlap(text, quote))
         return (
-            overlap(text, source) >= _OVERLAP_STRICT
-            and in_order(text, source) >= _ORDER_STRICT
+            wording.overlap(text, source) >= _OVERLAP_STRICT
+            and wording.in_order(text, source) >= _ORDER_STRICT
             and bool(_NEGATION.search(text)) == bool(_NEGATION.search(source))
         )
 
@@ -216,7 +206,7 @@ class SentenceStream:
         self._text += piece
         *finished, self._text = self._text.split("\n")
         done = [part for line in finished for part in _sentences(line)]
-        spans = sentences(self._text)
+        spans = sentences(self._text) if _MAY_END.search(self._text) else []
         if len(spans) > 1:
             done += [self._text[start:end] for start, end in spans[:-1]]
             self._text = self._text[spans[-1][0] :]

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 from desktop_slm.engine.api import Finished, GenerateRequest, Sampling, Text
 from desktop_slm.tasks import prompts
-from desktop_slm.tasks.checking import SentenceStream, copies, repeats, same
+from desktop_slm.tasks.checking import SentenceStream, copies, repeats
 from desktop_slm.tasks.events import Sentence
-from desktop_slm.tasks.metering import Meter
+from desktop_slm.tasks.metering import Clock, Meter
 from desktop_slm.tasks.services import ChosenModel, Services
+from desktop_slm.tasks.wording import Wording
 
 _TOKENS_PER_SENTENCE = 45
 _QUOTE_WORTH_SHOWING = 0.9
+_MOST_CHARACTERS_PER_TOKEN = 12
 
 Check = Callable[[str], Sentence]
 
@@ -41,21 +43,27 @@ class Merger:
 
     Attributes:
         check: Gives a sentence its citations.
+        wording: Knows the words of the task.
         title, language, focus: For the prompt.
         degenerated: A model answer ran into a loop or copied its instructions.
         dropped: Sentences left out because the source does not carry them.
+        share: How much of the present run is done, 0 to 1.
+        left_s: Seconds the present run still takes, -1 while unknown.
     """
 
     services: Services
     model: ChosenModel
     meter: Meter
     check: Check
+    wording: Wording
     title: str
     language: str
     focus: str = ""
     seed: int | None = None
     degenerated: bool = False
     dropped: int = 0
+    share: float = 0.0
+    left_s: float = -1.0
 
     @property
     def budget_tokens(self) -> int:
@@ -68,7 +76,10 @@ class Merger:
 
     def fits(self, items: Sequence[Sentence]) -> bool:
         """Tell whether one merge may take all of ``items``."""
-        return self._tokens([self.shown(items)])[0] <= self.budget_tokens
+        text = self.shown(items)
+        if len(text) > _MOST_CHARACTERS_PER_TOKEN * self.budget_tokens:
+            return False  # plainly: the text of a long document is not sent to be counted
+        return self._tokens([text])[0] <= self.budget_tokens
 
     def packed(self, items: Sequence[Sentence]) -> list[tuple[Sentence, ...]]:
         """Divide ``items`` into groups that fit one merge each."""
@@ -90,7 +101,7 @@ class Merger:
             quote = " ".join(citation.quote for citation in item.citations)
             if self.model.tiny:
                 rows.append(item.text)
-            elif not quote or _alike(item.text, quote):
+            elif not quote or self._alike(item.text, quote):
                 rows.append(f"- {item.text}")
             else:
                 rows.append(f'- {item.text} [source: "{quote}"]')
@@ -98,19 +109,25 @@ class Merger:
 
     def run(self, jobs: Sequence[MergeJob]) -> Generator[Merged | None, None, None]:
         """Merge all jobs together and yield their supported sentences as they come (None: still working)."""
+        self.share, self.left_s = 0.0, -1.0
         if not jobs:
             return
+        clock = Clock(len(jobs))
+        parts = [0.0] * len(jobs)
         streams = [SentenceStream() for _ in jobs]
         raw = [""] * len(jobs)
         kept: list[list[Sentence]] = [[] for _ in jobs]
-        with closing(self.services.engine.generate_many([self._request(job) for job in jobs])) as events:
+        requests = [self._request(job) for job in jobs]
+        with closing(self.services.engine.generate_many(requests)) as events:
             for index, event in events:
                 match event:
                     case Text(kind="answer"):
                         raw[index] += event.text
+                        parts[index] = min(0.98, parts[index] + 1 / requests[index].max_tokens)
                         for text in streams[index].add(event.text):
                             yield from self._offer(index, text, kept[index])
                     case Finished():
+                        parts[index] = 1.0
                         self.meter.add(event.usage)
                         for text in streams[index].end(complete=event.reason == "stop"):
                             yield from self._offer(index, text, kept[index])
@@ -121,7 +138,9 @@ class Merger:
                         pass
                 if self.services.stopped():
                     return
-                yield None
+                if clock.due():
+                    self.share, self.left_s = sum(parts) / len(jobs), clock.left_s(sum(parts))
+                    yield None
 
     def _offer(self, job: int, text: str, kept: list[Sentence]) -> Generator[Merged, None, None]:
         if copies(text, prompts.instruction_text()):
@@ -130,7 +149,7 @@ class Merger:
         sentence = self.check(text)
         if not sentence.supported:
             self.dropped += 1
-        elif not any(same(text, other.text) for other in kept):
+        elif not any(self.wording.same(text, other.text) for other in kept):
             kept.append(sentence)
             yield Merged(job, sentence)
 
@@ -157,7 +176,6 @@ class Merger:
     def _tokens(self, texts: Sequence[str]) -> list[int]:
         return self.services.engine.count_tokens(self.model.spec, list(texts))
 
-
-def _alike(first: str, second: str) -> bool:
-    shorter = min(len(first), len(second))
-    return same(first, second) and shorter >= _QUOTE_WORTH_SHOWING * max(len(first), len(second))
+    def _alike(self, first: str, second: str) -> bool:
+        shorter, longer = sorted((len(first), len(second)))
+        return shorter >= _QUOTE_WORTH_SHOWING * longer and self.wording.same(first, second)

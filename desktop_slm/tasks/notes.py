@@ -13,7 +13,7 @@ from desktop_slm.documents.language import LANGUAGES
 from desktop_slm.documents.split import Chunk
 from desktop_slm.engine.api import Finished, GenerateRequest, PromptProgress, Sampling, Text
 from desktop_slm.tasks import prompts
-from desktop_slm.tasks.checking import Checker, copies, lines, same
+from desktop_slm.tasks.checking import Checker, copies, lines
 from desktop_slm.tasks.events import Progress, Sentence
 from desktop_slm.tasks.keeping import Keeper
 from desktop_slm.tasks.metering import Clock, Meter
@@ -69,13 +69,19 @@ class NoteTaker:
             work_after: Work of other stages to come, in chunks.
         """
         waiting: list[Chunk] = []
+        total = done_before + len(chunks) + work_after
+        clock = Clock(total)
         for chunk in chunks:
+            if self.services.stopped():
+                return
             cached = self.keeper.notes(self._key(chunk))
             if cached is None:
                 waiting.append(chunk)
             else:
                 self._check(chunk, msgspec.json.decode(cached, type=list[str]))
-        total = done_before + len(chunks) + work_after
+                if clock.due():
+                    done = done_before + len(self.taken)
+                    yield Progress(done=round(done, 2), total=total, unit="chunks", stage="reading")
         done = done_before + len(chunks) - len(waiting)
         yield Progress(done=round(done, 2), total=total, unit="chunks", stage="reading")
         if waiting:
@@ -154,7 +160,7 @@ class NoteTaker:
         ]
         unique: list[str] = []
         for line in found:
-            if not any(same(line, other) for other in unique):
+            if not any(self.checker.wording.same(line, other) for other in unique):
                 unique.append(line)
         self.keeper.put_notes(self._key(chunk), self.document, msgspec.json.encode(unique))
         self._check(chunk, unique)

@@ -62,6 +62,7 @@ def in_words(count: int) -> str:
     return _COUNT_WORDS[count] if 0 <= count < len(_COUNT_WORDS) else str(count)
 
 
+@cache
 def instruction_text() -> str:
     """Return all prompts as one text: an answer that copies from it is no answer."""
     return "\n".join(text for section in _sheet().values() for text in section.values())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import heapq
 import re
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from desktop_slm.documents.model import KeySentence
-from desktop_slm.documents.terms import terms
-from desktop_slm.tasks.checking import SAME, overlap
 from desktop_slm.tasks.events import Sentence
 from desktop_slm.tasks.outline import DocumentSection
+from desktop_slm.tasks.wording import Wording, same_terms
 
 _GOOD_TERMS = range(7, 31)
 _NEW_SECTION = 0.25
@@ -35,61 +36,77 @@ def section_of(block: int, sections: Sequence[DocumentSection]) -> int:
     return -1
 
 
+class Weigher:
+    """Tells what a sentence is worth by itself.
+
+    It weighs more when it resembles a key sentence, when it carries a number, and when it concerns the focus.
+
+    Args:
+        wording: Knows the words of the task.
+        key: The key sentences of the document.
+        focus: What is asked for, may be empty.
+    """
+
+    def __init__(self, wording: Wording, key: Sequence[KeySentence] = (), focus: str = "") -> None:
+        self.wording = wording
+        self._focus = focus
+        self._scores = [0.5 + sentence.score / 2 for sentence in key]
+        self._by_term: dict[str, list[int]] = defaultdict(list)
+        for index, sentence in enumerate(key):
+            for term in wording.terms(sentence.text):
+                self._by_term[term].append(index)
+
+    def weight(self, text: str) -> float:
+        """Return the weight of a sentence."""
+        weight = self._resemblance(self.wording.terms(text))
+        if re.search(r"\d", text):
+            weight += _NUMBER
+        if len(self.wording.stemmer.terms(text)) not in _GOOD_TERMS:
+            weight -= _BAD_LENGTH
+        if self._focus:
+            weight += _FOCUS * self.wording.overlap(self._focus, text)
+        return weight
+
+    def _resemblance(self, terms: frozenset[str]) -> float:
+        """Return the likeness to the key sentence it is likest, counting how weighty that one is."""
+        shared = Counter(index for term in terms for index in self._by_term.get(term, ()))
+        return max((count / len(terms) * self._scores[index] for index, count in shared.items()), default=0.0)
+
+
 def choose(
     candidates: Sequence[Candidate],
     count: int,
+    weigher: Weigher,
     *,
     chosen: Sequence[Candidate] = (),
     sections: Sequence[DocumentSection] = (),
-    key: Sequence[KeySentence] = (),
-    focus: str = "",
 ) -> list[Candidate]:
     """Return up to ``count`` further candidates that add something, the weightiest first.
 
-    A candidate weighs more when it resembles a key sentence, when its section has not been heard yet, when it
-    carries a number, and when it concerns the focus; near repetitions of what is chosen are left out.
+    One whose section has not been heard yet weighs more; near repetitions of what is chosen are left out.
     """
-    taken = [_Weighed(candidate, 0.0) for candidate in chosen]
+    if count <= 0:
+        return []
+    terms = weigher.wording.terms
+    taken = [terms(candidate.sentence.text) for candidate in chosen]
     covered = {section_of(candidate.block, sections) for candidate in chosen}
-    known = [(frozenset(terms(sentence.text)), 0.5 + sentence.score / 2) for sentence in key]
-    rest = [_Weighed(candidate, 0.0) for candidate in candidates]
-    for one in rest:
-        one.weight = _weight(one, known, focus)
-        one.section = section_of(one.candidate.block, sections)
+    weights = [weigher.weight(candidate.sentence.text) for candidate in candidates]
+    places = [section_of(candidate.block, sections) for candidate in candidates]
+
+    def rank(index: int) -> float:
+        return weights[index] + (_NEW_SECTION if places[index] not in covered else 0)
+
+    waiting = [(-rank(index), index) for index in range(len(candidates))]
+    heapq.heapify(waiting)
     picked: list[Candidate] = []
-    while rest and len(picked) < count:
-        best = max(rest, key=lambda one: one.weight + (_NEW_SECTION if one.section not in covered else 0))
-        rest.remove(best)
-        if any(_same(best.terms, other.terms) for other in taken):
+    while waiting and len(picked) < count:
+        shown, index = heapq.heappop(waiting)
+        if -rank(index) != shown:  # its section has been heard since: it waits in its new place
+            heapq.heappush(waiting, (-rank(index), index))
             continue
-        taken.append(best)
-        picked.append(best.candidate)
-        covered.add(best.section)
+        own = terms(candidates[index].sentence.text)
+        if not any(same_terms(own, other) for other in taken):
+            taken.append(own)
+            picked.append(candidates[index])
+            covered.add(places[index])
     return picked
-
-
-class _Weighed:
-    """A candidate with what is compared again and again."""
-
-    def __init__(self, candidate: Candidate, weight: float) -> None:
-        self.candidate = candidate
-        self.terms = frozenset(terms(candidate.sentence.text))
-        self.weight = weight
-        self.section = -1
-
-
-def _same(first: frozenset[str], second: frozenset[str]) -> bool:
-    """Do what `checking.same` does, on terms."""
-    return bool(first and second) and len(first & second) / min(len(first), len(second)) >= SAME
-
-
-def _weight(one: _Weighed, known: Sequence[tuple[frozenset[str], float]], focus: str) -> float:
-    text, own = one.candidate.sentence.text, one.terms
-    weight = max((len(own & other) / len(own) * score for other, score in known), default=0.0) if own else 0.0
-    if re.search(r"\d", text):
-        weight += _NUMBER
-    if len(terms(text)) not in _GOOD_TERMS:
-        weight -= _BAD_LENGTH
-    if focus:
-        weight += _FOCUS * overlap(focus, text)
-    return weight

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 
-from desktop_slm.documents.keysentences import key_sentences
+from desktop_slm.documents.keysentences import in_steps, key_sentences
 from desktop_slm.documents.language import LANGUAGES
 from desktop_slm.documents.model import KeySentence
 from desktop_slm.documents.split import Chunk, chunks, reading_blocks
 from desktop_slm.engine.api import FinishReason
-from desktop_slm.tasks.checking import Checker, overlap, same
+from desktop_slm.tasks.checking import Checker
 from desktop_slm.tasks.events import (
     Coverage,
     Piece,
@@ -30,11 +31,11 @@ from desktop_slm.tasks.events import (
 )
 from desktop_slm.tasks.keeping import Keeper
 from desktop_slm.tasks.merge import MergeJob, Merger
-from desktop_slm.tasks.metering import Meter
+from desktop_slm.tasks.metering import Clock, Meter
 from desktop_slm.tasks.notes import NoteTaker
 from desktop_slm.tasks.outline import DocumentSection, sections_of
 from desktop_slm.tasks.requests import Length, Summarize
-from desktop_slm.tasks.selecting import Candidate, choose, section_of
+from desktop_slm.tasks.selecting import Candidate, Weigher, choose, section_of
 from desktop_slm.tasks.services import ChosenModel, Services
 from desktop_slm.tasks.sources import ReadSource, sentences_of_pages
 
@@ -67,6 +68,8 @@ class DocumentSummary:
     sentences: list[Sentence] = field(default_factory=list)
     finished: bool = False
     _chunks: list[Chunk] = field(default_factory=list)
+    _merged: float = 0.0  # share of the merging that is done,
+    _weight_of_run: float = 1.0  # and share of the rest that the present run makes up
 
     @cached_property
     def key_sentences(self) -> tuple[KeySentence, ...]:
@@ -76,7 +79,15 @@ class DocumentSummary:
     @cached_property
     def _weights(self) -> list[KeySentence]:
         """The weight of many sentences, to choose among notes."""
-        return key_sentences(self.source.document, min(300, max(60, 3 * len(self._chunks))))
+        return key_sentences(self.source.document, self._many(), self.checker.wording.stemmer)
+
+    def _many(self) -> int:
+        return min(300, max(60, 3 * len(self._chunks)))
+
+    @cached_property
+    def _weigher(self) -> Weigher:
+        """Weighs notes by the key sentences and the focus."""
+        return Weigher(self.checker.wording, self._weights, self.request.focus)
 
     @cached_property
     def checker(self) -> Checker:
@@ -113,6 +124,7 @@ class DocumentSummary:
             self.model,
             self.meter,
             self.checker.check,
+            self.checker.wording,
             title=document.title,
             language=LANGUAGES.get(document.language, "the language of the notes"),
             focus=self.request.focus,
@@ -127,8 +139,9 @@ class DocumentSummary:
             count_tokens=lambda texts: self.services.engine.count_tokens(self.model.spec, list(texts)),
             pages=self.request.pages,
         )
-        after = max(1.0, round(len(self._chunks) * _MERGE_SHARE, 1))
-        yield from self._taker.run(self._chunks, work_after=after)
+        yield from self._prepare()
+        if not self.services.stopped():
+            yield from self._taker.run(self._chunks, work_after=self._after())
         if not self.services.stopped():
             self.finished = True
             if self.request.style == "sections":
@@ -136,6 +149,24 @@ class DocumentSummary:
             else:
                 yield from self._merge_whole()
         yield from self._fill_up()
+
+    def _prepare(self) -> Generator[TaskEvent, None, None]:
+        """Index the document, step by step, so that a stop is heard in a long one."""
+        clock = Clock(1.0)
+        for _ in chain(self.checker.prepare(), self._weigh()):
+            if self.services.stopped():
+                return
+            if clock.due():
+                total = len(self._chunks) + self._after()
+                yield Progress(done=0, total=total, unit="chunks", stage="reading")
+
+    def _weigh(self) -> Generator[None, None, None]:
+        stemmer = self.checker.wording.stemmer
+        self._weights = yield from in_steps(self.source.document, self._many(), stemmer)
+
+    def _after(self) -> float:
+        """Return the work after reading, in chunks."""
+        return max(1.0, round(len(self._chunks) * _MERGE_SHARE, 1))
 
     def _chunk_tokens(self) -> int:
         loaded = self.services.engine.loaded() or self.services.engine.load(self.model.spec)
@@ -153,6 +184,7 @@ class DocumentSummary:
             for note in taken
         ]
         if self.request.focus:
+            overlap = self.checker.wording.overlap
             return [note for note in notes if overlap(self.request.focus, note.sentence.text) > 0]
         return notes
 
@@ -179,16 +211,19 @@ class DocumentSummary:
         groups = self._merger.packed(items)
         jobs = [MergeJob(group, max(2, len(group) // 3)) for group in groups]
         found: list[list[Sentence]] = [[] for _ in jobs]
+        self._weight_of_run = 0.5  # how many levels follow is not known
         for merged in self._merger.run(jobs):
             if merged is None:
                 yield self._merging()
             elif merged.sentence is not None:
                 found[merged.job].append(merged.sentence)
+        self._merged += (1.0 - self._merged) * self._weight_of_run
+        self._weight_of_run = 1.0
         for job, sentences in zip(jobs, found, strict=True):
             if len(sentences) * 2 < job.count:
                 known = [Candidate(item, self.checker.block_of(item)) for item in job.items]
                 sentences[:] = [
-                    c.sentence for c in choose(known, job.count, sections=self.sections, key=self._weights)
+                    c.sentence for c in choose(known, job.count, self._weigher, sections=self.sections)
                 ]
         return [sentence for sentences in found for sentence in sentences]
 
@@ -200,7 +235,7 @@ class DocumentSummary:
             notes[max(0, section_of(note.block, self.sections))].append(note)
         jobs: dict[int, MergeJob] = {}
         for index, own in enumerate(notes):
-            best = choose(own, 2 * wanted + 2, key=self._weights, focus=self.request.focus)
+            best = choose(own, 2 * wanted + 2, self._weigher)
             if len(best) > wanted and not self.model.tiny:
                 ordered = sorted(best, key=lambda candidate: candidate.block)
                 jobs[index] = MergeJob(tuple(candidate.sentence for candidate in ordered), wanted)
@@ -211,10 +246,11 @@ class DocumentSummary:
                 yield self._merging()
             elif merged.sentence is not None:
                 found[order[merged.job]].append(merged.sentence)
+        plain = Weigher(self.checker.wording, self._weights)
         for index, own in enumerate(notes):
             own_sentences = found.get(index, [])[:wanted]
             have = [Candidate(s, self.checker.block_of(s)) for s in own_sentences]
-            more = choose(own, wanted - len(have), chosen=have, key=self._weights)
+            more = choose(own, wanted - len(have), plain, chosen=have)
             for candidate in sorted([*have, *more], key=lambda candidate: candidate.block):
                 self.sentences.append(candidate.sentence)
                 yield Piece(text=candidate.sentence.text + " ")
@@ -226,11 +262,14 @@ class DocumentSummary:
         yield SentenceReady(sentence=sentence)
 
     def _merging(self) -> Progress:
-        count = len(self._chunks)
-        after = max(1.0, round(count * _MERGE_SHARE, 1))
-        share = min(1.0, len(self.sentences) / max(1, self._target()))
+        count, after = len(self._chunks), self._after()
+        share = self._merged + (1.0 - self._merged) * self._merger.share * self._weight_of_run
         return Progress(
-            done=round(count + after * share, 2), total=count + after, unit="chunks", stage="writing"
+            done=round(count + after * share, 2),
+            total=count + after,
+            unit="chunks",
+            left_s=self._merger.left_s,
+            stage="writing",
         )
 
     # Filling up
@@ -262,10 +301,9 @@ class DocumentSummary:
         have += choose(
             self._notes(),
             target - len(have),
+            self._weigher,
             chosen=have,
             sections=self.sections,
-            key=self._weights,
-            focus=self.request.focus,
         )
         if len(have) * 2 < target:
             have += self._quotes(target - len(have), have)
@@ -275,12 +313,14 @@ class DocumentSummary:
 
     def _quotes(self, count: int, have: Sequence[Candidate]) -> list[Candidate]:
         focus = self.request.focus
+        wording = self.checker.wording
         quotes = [
             Candidate(self.checker.quoted(sentence.text, sentence.page), sentence.block)
             for sentence in self.key_sentences
-            if not focus or overlap(focus, sentence.text) > 0
+            if not focus or wording.overlap(focus, sentence.text) > 0
         ]
-        return choose(quotes, count, chosen=have, sections=self.sections, focus=focus)
+        weigher = Weigher(wording, focus=focus)
+        return choose(quotes, count, weigher, chosen=have, sections=self.sections)
 
     # Results
 
@@ -292,6 +332,7 @@ class DocumentSummary:
     def outline(self) -> tuple[Section, ...]:
         """Return the sections with the notes taken of them."""
         notes: list[list[Sentence]] = [[] for _ in self.sections]
+        same = self.checker.wording.same
         for note in self._notes():
             index = section_of(note.block, self.sections)
             own = notes[index] if index >= 0 else []

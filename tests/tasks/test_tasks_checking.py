@@ -12,12 +12,11 @@ from desktop_slm.tasks.checking import (
     SentenceStream,
     clean,
     copies,
-    in_order,
     is_statement,
     lines,
     repeats,
-    same,
 )
+from desktop_slm.tasks.wording import Wording
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -83,10 +82,10 @@ def test_loops_and_copied_instructions_are_seen() -> None:
 
 
 def test_sameness_and_order() -> None:
-    assert same("The wait fell to 11 days.", "The wait fell to 11 days in all clinics.")
-    assert not same("The wait fell to 11 days.", "Donations rose by a third.")
-    assert in_order("alpha gamma", "alpha beta gamma") == 1.0
-    assert in_order("gamma alpha", "alpha beta gamma") == 0.5
+    assert Wording().same("The wait fell to 11 days.", "The wait fell to 11 days in all clinics.")
+    assert not Wording().same("The wait fell to 11 days.", "Donations rose by a third.")
+    assert Wording().in_order("alpha gamma", "alpha beta gamma") == 1.0
+    assert Wording().in_order("gamma alpha", "alpha beta gamma") == 0.5
 
 
 @pytest.mark.parametrize(
