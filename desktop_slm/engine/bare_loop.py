@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from desktop_slm.engine import llama
+from desktop_slm.engine import chain, llama
 from desktop_slm.engine.api import Sampling
 from desktop_slm.processes.child import Channel
 
@@ -68,7 +68,7 @@ def _measure(model: llama.Model, context: Any, run: Run) -> Times:
     c = llama.C
     memory = c.llama_get_memory(context)
     c.llama_memory_clear(memory, False)
-    samplers = [llama._chain(model, Sampling(), seed) for seed in range(run.n_seq)]
+    samplers = [chain.sampler_chain(model, Sampling(), seed) for seed in range(run.n_seq)]
     batch = c.llama_batch_init(max(2048, run.n_prompt), 0, 1)
     text = model.tokenize("The quick brown fox jumps over the lazy dog. " * (run.n_prompt // 8))
     started = time.perf_counter()

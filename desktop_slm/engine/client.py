@@ -45,6 +45,7 @@ CRASH_WINDOW_S = 600.0
 _SMALLEST_GGUF_BYTES = 64
 
 _Answer = TypeVar("_Answer", bound=p.Answer)
+_Box = queue.SimpleQueue[tuple[int, Any]]
 
 
 class EngineClient:
@@ -109,13 +110,14 @@ class EngineClient:
                 "Requests that are answered together need one model", "Report this as a bug."
             )
         model = _checked(requests[0].model)
-        box: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
-        life = self._life_for(model.path)
+        box = _Box()
         tickets = [Ticket(next(self._numbers), index, box) for index in range(len(requests))]
+        lives: list[Life] = []
         left = set(range(len(requests)))
         try:
             for ticket, request in zip(tickets, requests, strict=True):
-                life.submit(p.Generate(id=ticket.id, request=_with_model(request, model)), ticket)
+                order = p.Generate(id=ticket.id, request=_with_model(request, model))
+                lives.append(self._submit(model.path, order, ticket))
             while left:
                 index, item = box.get()
                 if isinstance(item, DesktopSlmError):
@@ -126,8 +128,9 @@ class EngineClient:
                 if not isinstance(item, p.Dropped):
                     yield index, item
         finally:
-            for index in left:
-                life.cancel(tickets[index].id)
+            for life, ticket in zip(lives, tickets, strict=False):
+                if ticket.index in left:
+                    life.cancel(ticket.id)
 
     def count_tokens(self, model: ModelSpec, texts: Sequence[str]) -> list[int]:
         """Count the tokens of each text, without template or special tokens."""
@@ -158,14 +161,15 @@ class EngineClient:
         try:
             number = next(self._numbers)
             order = p.Quantize(id=number, source=_real(source), target=_real(target), file_type=file_type)
-            self._wait(life, order, p.Written)
+            box = _Box()
+            life.submit(order, Ticket(order.id, 0, box))
+            _wait(life, order, box, p.Written)
         finally:
             life.stop()
 
     def hardware(self) -> Hardware:
         """Tell what this computer is and what inference runs on."""
-        life = self._life_for("")
-        return self._wait(life, p.Describe(id=next(self._numbers)), p.Described).hardware
+        return self._ask("", p.Describe(id=next(self._numbers)), p.Described).hardware
 
     def memory_bytes(self) -> int:
         """Return the resident memory of the worker, 0 when none runs."""
@@ -193,8 +197,7 @@ class EngineClient:
 
     def prove_walls(self, paths: Sequence[str] = ()) -> p.Walls:
         """Let the worker try what it must not be able to do; see `protocol.Walls`."""
-        life = self._life_for("")
-        return self._wait(life, p.ProveWalls(id=next(self._numbers), paths=tuple(paths)), p.Walls)
+        return self._ask("", p.ProveWalls(id=next(self._numbers), paths=tuple(paths)), p.Walls)
 
     def worker_pid(self) -> int:
         """Return the process id of the worker, 0 when none runs."""
@@ -258,22 +261,34 @@ class EngineClient:
     # Calls with one answer
 
     def _call(self, model: ModelSpec, order: Any, answer: type[_Answer], **fields: Any) -> _Answer:
-        life = self._life_for(model.path)
-        return self._wait(life, order(id=next(self._numbers), model=model, **fields), answer)
+        return self._ask(model.path, order(id=next(self._numbers), model=model, **fields), answer)
 
-    def _wait(self, life: Life, order: p.Order, answer: type[_Answer]) -> _Answer:
-        box: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
-        life.submit(order, Ticket(order.id, 0, box))
-        try:
-            _, item = box.get()
-        except BaseException:
-            life.cancel(order.id)
-            raise
-        if isinstance(item, DesktopSlmError):
-            raise item
-        if not isinstance(item, answer):
-            raise EngineError("The model's process gave an unexpected answer", "Report this as a bug.")
-        return item
+    def _ask(self, path: str, order: p.Order, answer: type[_Answer]) -> _Answer:
+        box = _Box()
+        life = self._submit(path, order, Ticket(order.id, 0, box))
+        return _wait(life, order, box, answer)
+
+    def _submit(self, path: str, order: p.Order, ticket: Ticket) -> Life:
+        """Hand an order to a worker that may read ``path``.
+
+        Between choosing one and telling it, another thread may retire it for a model in another folder.
+        """
+        while not (life := self._life_for(path)).submit(order, ticket):
+            pass
+        return life
+
+
+def _wait(life: Life, order: p.Order, box: _Box, answer: type[_Answer]) -> _Answer:
+    try:
+        _, item = box.get()
+    except BaseException:
+        life.cancel(order.id)
+        raise
+    if isinstance(item, DesktopSlmError):
+        raise item
+    if not isinstance(item, answer):
+        raise EngineError("The model's process gave an unexpected answer", "Report this as a bug.")
+    return item
 
 
 def _real(path: str) -> str:

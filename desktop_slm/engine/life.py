@@ -104,22 +104,29 @@ class Life:
         """Whether new orders may go to it."""
         return self._dead is None and not self.retired and self.child.alive
 
-    def submit(self, order: p.Order, ticket: Ticket) -> None:
-        """Send an order; whatever happens, its ticket gets an answer or an error."""
+    def submit(self, order: p.Order, ticket: Ticket) -> bool:
+        """Send an order; whatever happens then, its ticket gets an answer or an error.
+
+        Returns:
+            Whether it was taken; not by a worker that has been retired and has nothing left to do.
+        """
         with self._lock:
+            if self.retired and not self._open:
+                return False
             if self._dead is not None:
                 ticket.put(self._dead)
-                return
+                return True
             if not self._open:
                 self._heard_at = time.monotonic()
             self._open[ticket.id] = ticket
         try:
             self.child.send(order)
         except ChildGone:
-            return  # its death delivers the error
+            pass  # its death delivers the error
         except FrameError:
             error = InvalidRequest("The text is too long to be handed over", "Take a part of it.")
             self._deliver(ticket.id, error, final=True)
+        return True
 
     def cancel(self, number: int) -> None:
         """Ask the worker to give up an order; after the limit the monitor ends the worker."""

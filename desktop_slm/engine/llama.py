@@ -10,16 +10,15 @@ import contextlib
 import ctypes
 import importlib.metadata
 import importlib.util
-import math
 import re
 import sys
 import time
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from desktop_slm.engine.api import Device, Pooling, Sampling
+from desktop_slm.engine.api import Device
 from desktop_slm.engine.template import Special
 from desktop_slm.engine.threads import ThreadTuner
 from desktop_slm.errors import InvalidRequest, LoadFailed, ModelInvalid, ModelUnsupported
@@ -417,135 +416,6 @@ class Context:
     def clear(self) -> None:
         """Forget everything."""
         C.llama_memory_clear(self._memory, False)
-
-
-class Sampler:
-    """Draws tokens: penalties, top-k, top-p, min-p, temperature; greedy at 0; optionally within a grammar.
-
-    Raises:
-        InvalidRequest: The grammar cannot be parsed.
-    """
-
-    def __init__(self, model: Model, sampling: Sampling, seed: int, grammar: str = "") -> None:
-        self._chain = _chain(model, sampling, seed)
-        self._grammar: Any = None
-        if grammar:
-            # Null: not a grammar. llama.cpp would quote it in its log, which keeps nothing now.
-            self._grammar = C.llama_sampler_init_grammar(model.vocabulary, grammar.encode(), b"root")
-            if not self._grammar:
-                C.llama_sampler_free(self._chain)
-                self._chain = None
-                raise InvalidRequest("The form of the answer is not a grammar", "Report this as a bug.")
-            self._one = (C.llama_token_data * 1)()
-            self._whole = C.llama_sampler_chain_init(C.llama_sampler_chain_default_params())
-            C.llama_sampler_chain_add(self._whole, self._grammar)
-
-    def sample(self, context: Context, index: int) -> int:
-        """Draw the token that follows batch index ``index``."""
-        if self._grammar is None:
-            token: int = C.llama_sampler_sample(self._chain, context.pointer, index)
-            return token
-        return self._sample_in_grammar(context, index)
-
-    def _sample_in_grammar(self, context: Context, index: int) -> int:
-        """Draw freely first: checking one token against the grammar is far cheaper than all of them."""
-        trial = C.llama_sampler_clone(self._chain)
-        token: int = C.llama_sampler_sample(trial, context.pointer, index)
-        if self._allows(token):
-            C.llama_sampler_free(self._chain)
-            self._chain = trial
-            C.llama_sampler_accept(self._grammar, token)
-            return token
-        C.llama_sampler_free(trial)
-        C.llama_sampler_chain_add(self._whole, self._chain)
-        token = C.llama_sampler_sample(self._whole, context.pointer, index)
-        C.llama_sampler_chain_remove(self._whole, 1)
-        return token
-
-    def _allows(self, token: int) -> bool:
-        self._one[0].id = token
-        self._one[0].logit = 1.0
-        self._one[0].p = 0.0
-        candidates = C.llama_token_data_array(self._one, 1, -1, False)
-        C.llama_sampler_apply(self._grammar, ctypes.byref(candidates))
-        return not math.isinf(self._one[0].logit)
-
-    def close(self) -> None:
-        """Free the memory."""
-        if self._grammar is not None:
-            C.llama_sampler_free(self._whole)  # and the grammar in it
-            self._grammar = None
-        if self._chain is not None:
-            C.llama_sampler_free(self._chain)
-            self._chain = None
-
-
-def _chain(model: Model, sampling: Sampling, seed: int) -> Any:
-    chain = C.llama_sampler_chain_init(C.llama_sampler_chain_default_params())
-
-    def add(sampler: Any) -> None:
-        C.llama_sampler_chain_add(chain, sampler)
-
-    if sampling.repeat_penalty != 1.0:
-        add(C.llama_sampler_init_penalties(model.n_vocab, 64, sampling.repeat_penalty, 0.0, 0.0))
-    if sampling.temperature <= 0:
-        add(C.llama_sampler_init_greedy())
-        return chain
-    if sampling.top_k > 0:
-        add(C.llama_sampler_init_top_k(sampling.top_k))
-    if sampling.top_p < 1:
-        add(C.llama_sampler_init_top_p(sampling.top_p, 1))
-    if sampling.min_p > 0:
-        add(C.llama_sampler_init_min_p(sampling.min_p, 1))
-    add(C.llama_sampler_init_temp(sampling.temperature))
-    add(C.llama_sampler_init_dist(seed))
-    return chain
-
-
-_POOLING = {
-    "mean": C.LLAMA_POOLING_TYPE_MEAN,
-    "cls": C.LLAMA_POOLING_TYPE_CLS,
-    "last": C.LLAMA_POOLING_TYPE_LAST,
-}
-
-
-def embed(
-    model: Model, prompts: Sequence[Sequence[int]], pooling: Pooling, *, n_ctx: int, n_threads: int
-) -> list[tuple[float, ...]]:
-    """Return one L2-normalized vector for each token list; none may be longer than ``n_ctx``."""
-    params = C.llama_context_default_params()
-    params.n_ctx = params.n_batch = params.n_ubatch = n_ctx
-    params.n_threads = params.n_threads_batch = n_threads
-    params.embeddings = True
-    params.pooling_type = _POOLING[pooling]
-    params.n_outputs_max_per_seq = n_ctx
-    pointer = C.llama_init_from_model(model.pointer, params)
-    if not pointer:
-        raise LoadFailed("There is not enough memory to embed", "Close other programs and try again.")
-    batch = C.llama_batch_init(n_ctx, 0, 1)
-    try:
-        return [_embed_one(pointer, batch, model.n_embd, tokens) for tokens in prompts]
-    finally:
-        C.llama_batch_free(batch)
-        C.llama_free(pointer)
-
-
-def _embed_one(pointer: Any, batch: Any, n_embd: int, tokens: Sequence[int]) -> tuple[float, ...]:
-    memory = C.llama_get_memory(pointer)
-    if memory:
-        C.llama_memory_clear(memory, False)
-    batch.n_tokens = len(tokens)
-    for index, token in enumerate(tokens):
-        batch.token[index] = token
-        batch.pos[index] = index
-        batch.n_seq_id[index] = 1
-        batch.seq_id[index][0] = 0
-        batch.logits[index] = True
-    if C.llama_decode(pointer, batch) != 0:
-        raise LoadFailed("The text could not be embedded", "Choose another model.")
-    values = C.llama_get_embeddings_seq(pointer, 0)[:n_embd]
-    norm = math.sqrt(sum(value * value for value in values)) or 1.0
-    return tuple(value / norm for value in values)
 
 
 def quantize(source: str, target: str, file_type: str, n_threads: int, log: Log) -> None:

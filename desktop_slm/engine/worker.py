@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from desktop_slm.engine import hardware, llama, sampling
+from desktop_slm.engine import chain, embedding, hardware, llama, sampling
 from desktop_slm.engine import protocol as p
 from desktop_slm.engine.api import EngineEvent, GenerateRequest, Hardware, Loaded, ModelSpec
 from desktop_slm.engine.scheduler import BATCH_TOKENS, SEQUENCES, Job, Scheduler, Stage, random_seed
@@ -354,11 +354,11 @@ class Worker:
         current.scheduler.submit(job)
         job.cancelled = order.id in self._cancelled
 
-    def _sampler(self, request: GenerateRequest, current: LoadedModel) -> llama.Sampler:
+    def _sampler(self, request: GenerateRequest, current: LoadedModel) -> chain.Sampler:
         grammar = sampling.choices_grammar(request.choices) if request.choices else request.grammar
         settings = request.sampling or current.sampling
         seed = random_seed() if settings.seed is None else settings.seed & 0xFFFFFFFF
-        return llama.Sampler(current.model, settings, seed, grammar)
+        return chain.Sampler(current.model, settings, seed, grammar)
 
     def _embed(self, order: p.Embed, model: llama.Model) -> None:
         self._enter("embedding")
@@ -366,7 +366,7 @@ class Worker:
         n_ctx = max((len(prompt) for prompt in prompts), default=1)
         if n_ctx > model.n_ctx_train:
             raise ContextExceeded(n_ctx, model.n_ctx_train)
-        vectors = llama.embed(model, prompts, order.pooling, n_ctx=n_ctx, n_threads=self._threads_now())
+        vectors = embedding.embed(model, prompts, order.pooling, n_ctx=n_ctx, n_threads=self._threads_now())
         self._channel.send(p.Vectors(id=order.id, vectors=tuple(vectors)))
 
     def _threads_to_begin(self) -> int:
