@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, QRect, Qt, Slot
+from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
@@ -104,9 +104,11 @@ class Shell(QMainWindow):
     # The place on the screen
 
     def restore_geometry(self, settings: Settings) -> None:
-        """Put the window where it was, as far as there still is a screen there."""
+        """Put the window where it was, as far as there still is a screen there; else let it fit one."""
         kept = settings.extra.get("window")
         if not (isinstance(kept, list) and len(kept) == 5 and all(isinstance(part, int) for part in kept)):
+            most = QGuiApplication.primaryScreen().availableSize() - QSize(0, _TITLE_BAR_PX)
+            self.resize(QSize(*FIRST_SIZE).boundedTo(most))
             return
         wanted = QRect(*kept[:4])
         for screen in QGuiApplication.screens():

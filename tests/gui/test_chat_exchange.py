@@ -131,7 +131,7 @@ def test_editing_the_first_question_branches_at_the_beginning(
     assert editor is not None
     assert editor.text.toPlainText() == "How long?"
     editor.text.setPlainText("How short?")
-    qtbot.mouseClick(editor.send, Qt.MouseButton.LeftButton)
+    QTest.keyClick(editor.text, Qt.Key.Key_Return)
     assert asked == [
         Chat(text="How short?", conversation="c1", parent="c1", attachments=(StoredSource("d1"),))
     ]

@@ -65,6 +65,17 @@ def test_drafts_are_told_per_conversation(qtbot: QtBot, page: ChatPage) -> None:
     assert page.composer.written() == "other"
 
 
+def test_writing_begins_at_the_side_of_its_script(page: ChatPage) -> None:
+    text = page.composer.text
+    edges = []
+    for words in ("Good morning", "صباح الخير", "早上好", ""):
+        text.setPlainText(words)
+        QApplication.processEvents()
+        line = text.document().firstBlock().layout().lineAt(0)
+        edges.append(line.naturalTextRect().left() > text.viewport().width() / 2)
+    assert edges == [False, True, False, False]
+
+
 def test_a_new_chat_brings_its_draft_back(qtbot: QtBot, page: ChatPage) -> None:
     page.show_conversation(LEASE, [QUESTION, ANSWER], draft="of the lease")
     with qtbot.waitSignal(page.new_requested):

@@ -287,6 +287,13 @@ def test_privacy_says_what_opens_the_vault(qtbot: QtBot) -> None:
     assert page._panel._old.isVisible()
     page.show_vault(VaultFacts("none", (), "/v", saving=False))
     assert "Nothing is saved" in page._vault_sentence.text()
+    assert button(page, "Set a passphrase…").isVisible()
+    assert not page._keychain.isVisible(), "a keychain that cannot keep the key is not offered"
+    page.show_vault(VaultFacts("none", (), "/v", saving=False, keychain_usable=True))
+    assert page._keychain.isVisible()
+    page.show_vault(VaultFacts("locked", (), "/v", saving=False))
+    assert "still locked" in page._vault_sentence.text()
+    assert not page._passphrase.isVisible(), "no second vault beside a locked one"
 
 
 # Status bar and toast

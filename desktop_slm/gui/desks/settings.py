@@ -76,6 +76,7 @@ class SettingsDesk(QObject):
             size=bytes_in_words(status.bytes) if status.bytes else "",
             cipher=f"SQLCipher {status.cipher_version}, 256-bit AES" if status.cipher_version else "",
             keychain=_keychain_in_words(self._report.get("keyring")),
+            keychain_usable=_is_usable(self._report.get("keyring")),
             saving=saving,
         )
 
@@ -167,12 +168,16 @@ def _keychain_in_words(report: object) -> str:
     """Return which keychain there is, or why none can be used."""
     if not isinstance(report, Mapping):
         return ""
-    if not report.get("usable"):
-        return str(report.get("reason") or "")
+    if not _is_usable(report):
+        return f"{str(report.get('reason') or '').rstrip('.')}."
     from desktop_slm.store.keyring_wall import ALLOWED
 
     backend = str(report.get("backend"))
     return ALLOWED.get(backend, backend)
+
+
+def _is_usable(report: object) -> bool:
+    return isinstance(report, Mapping) and bool(report.get("usable"))
 
 
 def _words(report: object, *names: str) -> str:

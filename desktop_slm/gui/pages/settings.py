@@ -62,7 +62,8 @@ class VaultFacts:
         path: The folder.
         size: In words.
         cipher: Version of the cipher library.
-        keychain: Name of the keychain, or why there is none.
+        keychain: Name of the keychain, or why there is none, in a sentence.
+        keychain_usable: It can keep the key.
         saving: What is written is kept.
     """
 
@@ -72,6 +73,7 @@ class VaultFacts:
     size: str = ""
     cipher: str = ""
     keychain: str = ""
+    keychain_usable: bool = False
     saving: bool = True
 
 
@@ -349,10 +351,11 @@ class SettingsPage(QWidget):
         )
         for label in (self._passphrase_sentence, self._keychain_sentence):
             label.show()
-        self._keychain.setVisible(facts.state == "none")
+        self._keychain.setVisible(facts.state == "none" and facts.keychain_usable)
+        self._passphrase.setVisible(facts.saving or facts.state == "none")
         self._vault_path.setText(facts.path)
         self._vault_size.setText(facts.size or "nothing is kept yet")
-        self._vault_cipher.setText(facts.cipher or "…")
+        self._vault_cipher.setText(facts.cipher or "known once something is kept")
         if facts != self._vault:  # something has been set: a half-typed passphrase is of no use any more
             self._panel.wipe()
             self._panel.hide()
@@ -477,8 +480,10 @@ class SettingsPage(QWidget):
 
 
 def _vault_in_words(facts: VaultFacts) -> str:
+    if not facts.saving and facts.state == "none":
+        return "Nothing is saved yet: set a passphrase to keep what is here and everything from now on."
     if not facts.saving:
-        return "Nothing is saved: everything is gone when the window closes. Set a passphrase to change that."
+        return "Nothing is saved now. Your vault is still locked: start again and unlock it to keep things."
     if facts.slots == ("passphrase",):
         return "Open. Everything that is kept is encrypted; your passphrase opens it."
     return "Open. Everything that is kept is encrypted; the system keychain keeps the key."

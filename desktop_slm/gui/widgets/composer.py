@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QElapsedTimer, QMimeData, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QElapsedTimer, QMimeData, QSize, QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QApplication,
     QFileDialog,
     QFrame,
     QHBoxLayout,
-    QPlainTextEdit,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -23,6 +21,7 @@ from desktop_slm.gui import theme
 from desktop_slm.gui.widgets.chip import Chip
 from desktop_slm.gui.widgets.context_meter import ContextMeter
 from desktop_slm.gui.widgets.plain_label import one_line
+from desktop_slm.gui.widgets.writing_text import WritingText
 from desktop_slm.tasks.requests import FileSource, Source, StoredSource
 
 MAX_LINES = 9
@@ -67,41 +66,23 @@ class Attachment:
         return one_line(self.name, 40)
 
 
-class ComposerText(QPlainTextEdit):
-    """Enter sends, Shift+Enter makes a new line; pasted files become attachments.
+class ComposerText(WritingText):
+    """Grows with its lines; pasted files become attachments.
 
     Signals:
-        enter_pressed: Send what is written.
         files_pasted: Paths.
     """
 
-    enter_pressed = Signal()
     files_pasted = Signal(list)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        theme.set_kind(self, "bare")
+        super().__init__(parent=parent)
         self.setPlaceholderText(PLACEHOLDER)
         self.setAccessibleName("Message")
-        self.setTabChangesFocus(True)
-        self.setAcceptDrops(False)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.document().setDocumentMargin(0)
         self.document().documentLayout().documentSizeChanged.connect(self._on_size_changed)
         theme.signals.changed.connect(self._on_theme_changed)
         self._grow()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Enter sends unless Shift, Ctrl or Alt is held."""
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            if event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier):
-                self.enter_pressed.emit()
-            else:
-                self.insertPlainText("\n")
-        elif event.key() == Qt.Key.Key_Escape:
-            event.ignore()
-        else:
-            super().keyPressEvent(event)
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
         """Text and files."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QPlainTextEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QPushButton, QWidget
 
 from desktop_slm.gui import theme
+from desktop_slm.gui.widgets.writing_text import WritingText
 
 
 class EditBox(QFrame):
@@ -23,16 +24,15 @@ class EditBox(QFrame):
     def __init__(self, text: str, parent: QWidget) -> None:
         super().__init__(parent)
         theme.set_kind(self, "card")
-        self.text = QPlainTextEdit(text, self)
-        theme.set_kind(self.text, "bare")
+        self.text = WritingText(text, self)
         self.text.setAccessibleName("Edit the message")
-        self.text.setTabChangesFocus(True)
         self.text.setGeometry(14, 12, 100, 84)
         self.send = QPushButton("Send", self)
         theme.set_kind(self.send, "primary")
         self.send.clicked.connect(self._on_send_clicked)
         self.cancel = QPushButton("Cancel", self)
         self.cancel.clicked.connect(self.cancelled)
+        self.text.enter_pressed.connect(self._on_send_clicked)
         self.text.textChanged.connect(self._on_text_changed)
 
     def resizeEvent(self, event: object) -> None:
@@ -45,11 +45,9 @@ class EditBox(QFrame):
         self.cancel.setGeometry(left, y, cancel.width(), cancel.height())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Ctrl+Enter sends, Esc gives up."""
+        """Esc gives up."""
         if event.key() == Qt.Key.Key_Escape:
             self.cancelled.emit()
-        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and event.modifiers():
-            self._on_send_clicked()
         else:
             super().keyPressEvent(event)
 

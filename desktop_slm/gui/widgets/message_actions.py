@@ -10,6 +10,7 @@ from desktop_slm.gui import theme
 from desktop_slm.gui.widgets.plain_label import PlainLabel
 
 ROW_HEIGHT_PX = 26
+_ARROW_PX = 24  # one sign alone is hard to hit
 
 
 class MessageActions(QWidget):
@@ -45,6 +46,8 @@ class MessageActions(QWidget):
         theme.set_kind(self.place, "meta")
         self._layout.addWidget(self.place)
         self.after = self._button("›", "Next version")
+        for arrow in (self.before, self.after):
+            arrow.setMinimumWidth(_ARROW_PX)
         self.after.clicked.connect(self._on_after_clicked)
         self._layout.addStretch(1)
         self.cost = PlainLabel(parent=self)
