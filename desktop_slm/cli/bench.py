@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import time
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,6 @@ from desktop_slm.errors import NotYet
 if TYPE_CHECKING:
     from desktop_slm.cli.session import Session
 
-_BENCH = "desktop_slm.engine.bench"
 _ROUNDS = 5
 _QUICK_ROUNDS = 2
 
@@ -36,12 +33,11 @@ def add(
 
 def run(arguments: argparse.Namespace, session: Session) -> int:
     """Measure."""
-    if importlib.util.find_spec(_BENCH) is None:
-        raise NotYet("bench is not there yet", "It comes with a later version.")
+    from desktop_slm.engine.bench import measure
+
     began = time.monotonic()
     model = session.choose_model(arguments.model, "chat")
-    module = importlib.import_module(_BENCH)
-    figures = module.measure(
+    figures = measure(
         model.spec.path, rounds=_QUICK_ROUNDS if arguments.quick else _ROUNDS, progress=session.out.message
     )
     hardware = session.app.hardware()
