@@ -1,4 +1,7 @@
-"""The yardstick gives figures for engine and bare loop; how good they are is the benchmark's business."""
+"""The yardstick gives figures for engine and bare loop; how good they are is the benchmark's business.
+
+Slow: the bare loop keeps its threads whatever else runs, and collapses beside other tests.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import pytest
 
 from desktop_slm.engine.bench import measure
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_every_figure_is_measured(starter_path: Path) -> None:
