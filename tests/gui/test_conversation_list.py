@@ -122,7 +122,12 @@ def test_an_empty_or_unchanged_title_is_no_wish(qtbot: QtBot, chats: Conversatio
 
 
 def test_the_menu_offers_what_can_be_done(qtbot: QtBot, chats: ConversationList) -> None:
-    names = [action.text() for action in chats.menu_for(RECORDS[0]).actions()]
+    chats.show_current("c2")
+    _row(chats, "c1")
+    menu = chats.menu_for(RECORDS[0])
+    names = [action.text() for action in menu.actions()]
+    menu.aboutToHide.emit()
+    assert chats.view.currentIndex().row() == chats.model.row_of("c2"), "the open chat is marked again"
     assert names == ["Rename", "Pin", "Delete"]
     menu = chats.menu_for(RECORDS[2])
     assert menu.actions()[1].text() == "Unpin"

@@ -126,6 +126,8 @@ class ChatDesk(Desk):
 
     def _take(self, event: ev.TaskEvent) -> None:
         self.page.on_event(event)
+        if isinstance(event, ev.Piece) and self.fraction >= 0:
+            self._say(self.activity)  # only the reading was measured: nobody knows how long an answer gets
         if isinstance(event, ev.Started):
             self.refresh()
 

@@ -34,6 +34,7 @@ from PySide6.QtWidgets import (
 
 from desktop_slm.gui import theme
 from desktop_slm.gui.widgets.conversation_model import HEADING_ROLE, ConversationModel
+from desktop_slm.gui.widgets.leaf_writer import is_right_to_left
 from desktop_slm.gui.widgets.plain_label import PlainLabel
 from desktop_slm.store.records import ConversationRecord
 
@@ -112,9 +113,10 @@ class _RowPainter(QStyledItemDelegate):
             painter.drawRoundedRect(box.adjusted(1, 1, -1, -1), 6, 6)
         painter.setPen(QColor(colors.ink))
         place = area.adjusted(18, 0, -18, 0)
+        if is_right_to_left(text):
+            painter.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
         text = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, place.width())
-        left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignAbsolute
-        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | left, text)
+        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeading, text)
 
 
 class _ListView(QListView):
@@ -233,6 +235,7 @@ class ConversationList(QFrame):
         """Return the menu of a conversation."""
         menu = QMenu(self.view)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.aboutToHide.connect(self._select_current)  # the click for the menu has marked its row
         for name, slot in (
             ("Rename", self._on_rename_triggered),
             ("Unpin" if record.pinned else "Pin", self._on_pin_triggered),
@@ -244,6 +247,7 @@ class ConversationList(QFrame):
             menu.addAction(action)
         return menu
 
+    @Slot()
     def _select_current(self) -> None:
         row = self.model.row_of(self._current) if self._current else -1
         if row >= 0:
