@@ -1,7 +1,6 @@
 """Templates: the prompt is what the model was trained on, and user text is never a control token."""
 
 import re
-import time
 
 import pytest
 from hypothesis import given
@@ -158,8 +157,6 @@ def test_generation_tags_tojson_and_dates():
     assert got.startswith('U["é"]20')
 
 
-def test_a_long_conversation_is_rendered_fast():
+def test_a_long_conversation_is_rendered_whole():
     messages = [("user" if n % 2 == 0 else "assistant", "word " * 2000) for n in range(100)]
-    started = time.perf_counter()
-    prompt(CHATML, *messages)
-    assert time.perf_counter() - started < 2
+    assert shown(prompt(CHATML, *messages).tokens).count("word") == 200_000

@@ -214,16 +214,13 @@ def test_a_deleted_document_leaves_the_screen(page: DocumentsPage, window: Windo
     assert page.shows_library
 
 
-def test_ten_thousand_documents_list_quickly(page: DocumentsPage, window: Window) -> None:
-    import time
-
+def test_ten_thousand_documents_cost_no_widget_each(page: DocumentsPage, window: Window) -> None:
     records = [record(f"d{n}", f"file {n}.pdf") for n in range(10_000)]
-    page.show_library(records)
-    started = time.perf_counter()
+    before = len(page.library.findChildren(QWidget))
     page.show_library(records)
     page.library.search.setText("file 9999")
     QApplication.processEvents()
-    assert time.perf_counter() - started < 2.0
+    assert len(page.library.findChildren(QWidget)) < before + 100
     assert [r.id for r in page.library.visible_records()] == ["d9999"]
 
 

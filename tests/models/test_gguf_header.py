@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import gguf
 import pytest
 
@@ -184,11 +182,9 @@ def test_a_split_model_is_one(tmp_path, split):
         read_header(tmp_path / "alone.gguf")
 
 
-def test_a_large_vocabulary_is_passed_quickly(tiny):
+def test_a_large_vocabulary_is_passed(tiny):
     path = tiny(n_vocab=200_000)
-    started = time.perf_counter()
     header = read_header(path)
-    assert time.perf_counter() - started < 1.0
     assert header.n_vocab == 200_000
 
 

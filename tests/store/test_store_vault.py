@@ -1,7 +1,6 @@
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -338,10 +337,8 @@ def test_a_hanging_keychain_is_given_up(make_vault, keychain):
     vault = filled(make_vault())
     keychain.fault = "hanging"
     slow = make_vault(KeyringWall(keychain, allowed=ALLOWED, limit_s=0.2))
-    started = time.monotonic()
     with pytest.raises(KeyringUnavailable, match=r"within 0\.2 seconds"):
         slow.unlock()
-    assert time.monotonic() - started < 2
     keychain.fault = ""
     keychain.released.set()
     vault.unlock()
