@@ -1,60 +1,22 @@
 """Print HTML to PDF with Qt's own text layout, in a process of its own.
 
-Start it as ``[sys.executable, "-I", "-m", "desktop_slm.gui.print_pdf"]`` (`command` gives the words, also for
-the frozen application): HTML in UTF-8 on stdin, the PDF's bytes on stdout, exit code 0. It needs no screen.
-The command line must not load Qt itself, and Qt wants its application on the main thread, so both the window
-and the command line print this way. Nothing is read from or written to the disk: images and other resources
-that the HTML names are never loaded.
+`processes.printing` starts it: HTML in UTF-8 on stdin, the PDF's bytes on stdout, exit code 0. It needs no
+screen. Nothing is read from or written to the disk: images and other resources that the HTML names are never
+loaded.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING
-
-from desktop_slm.errors import DesktopSlmError
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPainter, QTextDocument
 
 MAX_HTML_BYTES = 32_000_000
-LIMIT_S = 60.0
 _MARGIN_MM = 20.0
 _NUMBER_PX = 9
-
-
-def command() -> list[str]:
-    """Return the words that start this module as a program."""
-    if getattr(sys, "frozen", False):
-        return [sys.executable, "--child", "desktop_slm.gui.print_pdf"]
-    return [sys.executable, "-I", "-m", "desktop_slm.gui.print_pdf"]
-
-
-def print_in_child(html: str) -> bytes:
-    """Return ``html`` as a PDF, printed by a child process.
-
-    Raises:
-        DesktopSlmError: The child failed or took too long.
-    """
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "QT_"))
-    }
-    try:
-        done = subprocess.run(
-            command(),
-            input=html.encode("utf-8"),
-            capture_output=True,
-            timeout=LIMIT_S,
-            env=environment,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise DesktopSlmError("The PDF could not be printed", "Export it as HTML and print that.") from error
-    if done.returncode != 0 or not done.stdout.startswith(b"%PDF"):
-        raise DesktopSlmError("The PDF could not be printed", "Export it as HTML and print that.")
-    return done.stdout
 
 
 def to_pdf(html: str, title: str = "") -> bytes:

@@ -12,9 +12,10 @@ from PySide6.QtWidgets import QApplication, QDialog
 from pytestqt.qtbot import QtBot
 
 from desktop_slm.errors import DesktopSlmError
-from desktop_slm.gui import error_dialog, print_pdf, run
+from desktop_slm.gui import error_dialog, run
 from desktop_slm.gui.licences import licence_of
 from desktop_slm.paths import Paths
+from desktop_slm.processes import printing
 
 SECRET = "the patient's name is Halibut"
 
@@ -123,7 +124,7 @@ def test_html_is_printed_with_page_numbers_and_loads_nothing(qapp: QApplication)
     import pypdfium2
 
     html = "<h1>Summary</h1>" + "<p>The tide comes in twice a day. <img src='file:///etc/hostname'></p>" * 120
-    data = print_pdf.print_in_child(html)
+    data = printing.print_in_child(html.encode())
     with pypdfium2.PdfDocument(io.BytesIO(data)) as document:
         assert len(document) >= 3
         page = document[1]
@@ -137,9 +138,9 @@ def test_html_is_printed_with_page_numbers_and_loads_nothing(qapp: QApplication)
 
 
 def test_a_failing_print_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(print_pdf, "command", lambda: [sys.executable, "-c", "raise SystemExit(1)"])
+    monkeypatch.setattr(printing, "command", lambda: [sys.executable, "-c", "raise SystemExit(1)"])
     with pytest.raises(DesktopSlmError, match="could not be printed"):
-        print_pdf.print_in_child("<p>x</p>")
+        printing.print_in_child(b"<p>x</p>")
 
 
 def test_licences_of_the_parts_are_at_hand() -> None:

@@ -161,10 +161,9 @@ class DocumentsDesk(Desk):
 
         title, style, unit = self._heading(done)
         if form == "pdf":
-            from desktop_slm.gui.print_pdf import print_in_child
+            from desktop_slm.processes.printing import print_in_child
 
-            html = write_summary(done, "html", title=title, style=style, unit=unit)
-            data = print_in_child(html.decode("utf-8"))
+            data = print_in_child(write_summary(done, "html", title=title, style=style, unit=unit))
         else:
             known: Literal["md", "html", "docx"] = "md"
             if form in ("html", "docx"):
