@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from desktop_slm.cli import numbers
-from desktop_slm.errors import DesktopSlmError, InvalidRequest, StorageFailed
 
 if TYPE_CHECKING:
     from desktop_slm.cli.output import Output
@@ -21,7 +16,6 @@ if TYPE_CHECKING:
     from desktop_slm.tasks.events import Sentence, SummaryDone, TaskEvent
 
 _FORMATS = ("md", "html", "pdf", "docx")
-_PRINT_LIMIT_S = 120
 
 
 def add(
@@ -59,10 +53,11 @@ def page_range(text: str) -> tuple[int, int]:
 def run(arguments: argparse.Namespace, session: Session) -> int:
     """Summarize."""
     from desktop_slm.cli.events import follow
+    from desktop_slm.cli.target import output_path, write_file
     from desktop_slm.tasks.events import DocumentRead, SummaryDone
     from desktop_slm.tasks.requests import FileSource, Summarize
 
-    target = output_path(arguments.output, _FORMATS) if arguments.output else None
+    target = output_path(arguments.output, _FORMATS, arguments.files) if arguments.output else None
     session.open()
     documents: list[Document] = []
     request = Summarize(
@@ -91,70 +86,15 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
     return 0
 
 
-def output_path(text: str, formats: Sequence[str]) -> Path:
-    """Return where to write, checked before any work is done.
-
-    Raises:
-        InvalidRequest: Another format, or a folder that is not there.
-    """
-    path = Path(text).expanduser()
-    if path.suffix.lower().lstrip(".") not in formats:
-        raise InvalidRequest(
-            f"There is no output format {path.suffix or 'without an ending'}", f"Use .{', .'.join(formats)}."
-        )
-    if not path.parent.is_dir() or path.is_dir():
-        raise InvalidRequest(
-            "The folder of the output file is not there", "Make it first, or choose another."
-        )
-    return path.with_suffix(path.suffix.lower())
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a result the user asked for.
-
-    Raises:
-        StorageFailed: It cannot be written.
-    """
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise StorageFailed(
-            "The output file could not be written", "Choose another folder or free some space."
-        ) from error
-
-
 def _as_file(done: SummaryDone, documents: Sequence[Document], fmt: str, style: str) -> bytes:
     from desktop_slm.documents.writers.summary import SummaryFormat, write_summary
+    from desktop_slm.processes.printing import print_in_child
 
     title = documents[0].title if len(documents) == 1 else f"{len(documents)} documents"
     unit = documents[0].page_unit if documents else "page"
     wanted = cast("SummaryFormat", "html" if fmt == "pdf" else fmt)
     data = write_summary(done, wanted, title=title, style=style, unit=unit)
-    return _printed(data) if fmt == "pdf" else data
-
-
-def _printed(html: bytes) -> bytes:
-    """Print HTML to PDF in a child process: only the window's room may load Qt."""
-    program = ["--child", "desktop_slm.gui.print_pdf"]
-    if not getattr(sys, "frozen", False):
-        program = ["-I", "-m", "desktop_slm.gui.print_pdf"]
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "QT_"))
-    }
-    try:
-        done = subprocess.run(
-            [sys.executable, *program],
-            input=html,
-            capture_output=True,
-            timeout=_PRINT_LIMIT_S,
-            env=environment,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise DesktopSlmError("The PDF could not be printed", "Write .html or .docx instead.") from error
-    if done.returncode != 0 or not done.stdout.startswith(b"%PDF"):
-        raise DesktopSlmError("The PDF could not be printed", "Write .html or .docx instead.")
-    return done.stdout
+    return print_in_child(data) if fmt == "pdf" else data
 
 
 # The human form

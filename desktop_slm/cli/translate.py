@@ -38,7 +38,7 @@ def add(
 def run(arguments: argparse.Namespace, session: Session) -> int:
     """Translate."""
     from desktop_slm.cli.events import follow
-    from desktop_slm.cli.summarize import output_path, write_file
+    from desktop_slm.cli.target import output_path, write_file
     from desktop_slm.tasks.events import Piece, TranslationDone
     from desktop_slm.tasks.requests import Translate
 
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
         raise NotYet(
             "Glossaries and resuming are not there yet", "Translate without --glossary and --resume."
         )
-    target = output_path(arguments.output, ("txt", "md")) if arguments.output else None
+    target = output_path(arguments.output, ("txt", "md"), [arguments.file]) if arguments.output else None
     text = _read_text(arguments.file)
     session.open()
     out = session.out
