@@ -98,7 +98,7 @@ def _act(arguments: argparse.Namespace, session: Session) -> Sequence[InstalledM
     def progress(done_bytes: int, total_bytes: int) -> bool:
         session.out.event("progress", {"done_bytes": done_bytes, "total_bytes": total_bytes})
         session.out.progress("reading", done_bytes, total_bytes)
-        return not session.stopped
+        return not session.winds_up()
 
     match arguments.action:
         case "import":

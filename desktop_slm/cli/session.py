@@ -7,7 +7,6 @@ import getpass
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +40,8 @@ class Session:
 
         self.out = Output(as_json=arguments.json, quiet=arguments.quiet)
         self.passphrase = _passphrase(arguments)
-        self._stopping = threading.Event()
+        self._stopping = False
+        self._said_so = False
         paths = Paths.under(Path(arguments.home)) if arguments.home else Paths.default()
         self.app: App = App(paths, incognito=arguments.incognito, passphrase=self.passphrase)
         self._open = False
@@ -87,7 +87,7 @@ class Session:
 
     def run(self, request: Request) -> Iterator[TaskEvent]:
         """Run a request; Ctrl+C lets it wind up, a second one ends it at once."""
-        return self.app.run(request, self._stopping.is_set)
+        return self.app.run(request, self.winds_up)
 
     def choose_model(self, name: str, task: str) -> ChosenModel:
         """Find a model, showing how the starter is prepared."""
@@ -103,21 +103,30 @@ class Session:
     @property
     def stopped(self) -> bool:
         """Whether Ctrl+C was pressed during the work."""
-        return self._stopping.is_set()
+        return self._stopping
+
+    def winds_up(self) -> bool:
+        """Tell whether to stop, asked between the steps of the work; the first time it says so."""
+        if self._stopping and not self._said_so:
+            self._said_so = True
+            self.out.message("Stopping; what is done is kept.")
+        return self._stopping
 
     def go_on(self) -> None:
         """Forget Ctrl+C, for the next question."""
-        self._stopping.clear()
+        self._stopping = self._said_so = False
 
     @contextmanager
     def stoppable(self) -> Iterator[None]:
-        """Let Ctrl+C set a flag instead of ending the program, as long as this lasts."""
+        """Let Ctrl+C set a flag instead of ending the program, as long as this lasts.
+
+        The handler writes nothing: it may run in the middle of another write.
+        """
 
         def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
-            if self._stopping.is_set():
+            if self._stopping:
                 raise KeyboardInterrupt
-            self._stopping.set()
-            self.out.message("Stopping; what is done is kept.")
+            self._stopping = True
 
         before = signal.signal(signal.SIGINT, on_interrupt)
         try:

@@ -96,6 +96,7 @@ def test_ctrl_c_keeps_what_is_done(
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
+    assert err.count("Stopping; what is done is kept.") == 1
     done = Result(130, out, err).done
     assert done["reason"] == "cancelled"
     shown = finished("history", "show", done["conversation"], "--json").done
