@@ -36,7 +36,6 @@ ENTRIES = frozenset(
 _LOG_LINES = 200
 _LOG_LINE_CHARACTERS = 400
 _LOG_READ_BYTES = 64 * 1024
-_WATCH_INTERVAL_S = 0.1
 _KEPT_VARIABLES = frozenset(
     [
         *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP"),
@@ -263,7 +262,7 @@ class Child(Generic[Out]):
 
     def _watch(self) -> None:
         """Kill the child when it uses more memory or processor time than allowed."""
-        while not self._over.wait(_WATCH_INTERVAL_S):
+        while not self._over.wait(usage.LOOK_EVERY_S):
             used = usage.of_process(self.pid)
             if used is None:
                 continue

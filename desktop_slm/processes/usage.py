@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+_HAS_PROC = Path("/proc/self/stat").exists()
+LOOK_EVERY_S = 0.1 if _HAS_PROC else 1.0
+"""How often a process may be looked at: without ``/proc`` (macOS) each look starts a program."""
+
+
 @dataclass(frozen=True)
 class Usage:
     """Resident memory in bytes and CPU time (user and system) in seconds."""
@@ -18,7 +23,7 @@ class Usage:
 
 def of_process(pid: int) -> Usage | None:
     """Return the usage of a process; None when it is gone or this system does not tell."""
-    if Path("/proc/self/stat").exists():
+    if _HAS_PROC:
         return _from_proc(pid)
     if os.name == "posix":
         return _from_ps(pid)
