@@ -46,6 +46,7 @@ from desktop_slm.processes.child import Child, ChildGone, Death
 _ENTRY = "desktop_slm.documents.reader_main"
 _WALL_S = 4 * limits.CPU_S  # a reader that waits for nothing uses its CPU limit long before
 _POLL_S = 0.05
+_END_S = 2.0
 Wanted = TypeVar("Wanted", Opened, Drawn)
 
 
@@ -246,9 +247,14 @@ class DocumentSession:
         )
 
     def close(self) -> None:
-        """End the child; may be called more than once."""
+        """End the child; may be called more than once.
+
+        It waits for the end: a window that is locked replaces its process next, and a child that nobody has
+        waited for would stay as a zombie.
+        """
         if self._child.death is None:
             self._child.kill("was closed")
+            self._child.wait(_END_S)
         self._data = b""
 
 

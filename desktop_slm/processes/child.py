@@ -200,6 +200,13 @@ class Child(Generic[Out]):
         with contextlib.suppress(OSError):
             self._process.kill()
 
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for the death to have been told, after `kill`; tell whether it has.
+
+        Not to be called from ``on_message`` or ``on_death``.
+        """
+        return self._over.wait(timeout_s)
+
     def _ends_within(self, seconds: float) -> bool:
         try:
             self._process.wait(seconds)
