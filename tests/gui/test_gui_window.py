@@ -197,6 +197,10 @@ def test_a_chat_is_written_listed_found_deleted_and_taken_back(windows, qtbot: Q
     press(window, "Open")
     assert window.page_name == "chat"
     qtbot.waitUntil(lambda: window.chat.page.open_conversation_id() == conversation.id, timeout=WAIT_MS)
+    window.chat.delete(conversation.id)
+    qtbot.waitUntil(lambda: window.chat.page.open_conversation_id() == "", timeout=WAIT_MS)
+    press(window, "Undo")
+    qtbot.waitUntil(lambda: window.chat.page.open_conversation_id() == conversation.id, timeout=WAIT_MS)
 
 
 def test_stopping_keeps_what_was_written(windows, qtbot: QtBot) -> None:  # type: ignore[no-untyped-def]

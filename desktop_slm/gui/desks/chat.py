@@ -39,6 +39,7 @@ class ChatDesk(Desk):
     def __init__(self, app: App, page: ChatPage, parent: QObject | None = None) -> None:
         super().__init__(app, parent)
         self.page = page
+        self._left = ""
         page.request_made.connect(self._on_page_request_made)
         page.stop_requested.connect(self.stop)
         page.conversation_selected.connect(self.open)
@@ -72,7 +73,7 @@ class ChatDesk(Desk):
 
     def restore(self, conversation: str) -> None:
         """Take a conversation back from the trash."""
-        run_call(partial(self._app.history.restore, conversation), self._on_changed, self._on_error)
+        run_call(partial(self._restore, conversation), self._on_restored, self._on_error)
 
     # Work off the GUI thread
 
@@ -99,6 +100,10 @@ class ChatDesk(Desk):
         record = self._app.history.conversation(conversation)
         self._app.history.delete(conversation)
         return record.title, conversation
+
+    def _restore(self, conversation: str) -> str:
+        self._app.history.restore(conversation)
+        return conversation
 
     def _branch(self, message: str, step: int, conversation: str) -> list[MessageRecord]:
         self._app.history.branch(message, step)
@@ -172,10 +177,18 @@ class ChatDesk(Desk):
     def _on_deleted(self, found: tuple[str, str]) -> None:
         title, conversation = found
         if conversation == self.page.open_conversation_id():
+            self._left = conversation
             self.open_new()
         self.refresh()
         self.kept.emit()
         self.deleted.emit(title, conversation)
+
+    @Slot(object)
+    def _on_restored(self, conversation: str) -> None:
+        """List it again, and open it again where it was open."""
+        self._on_changed(None)
+        if conversation == self._left and not self.page.open_conversation_id():
+            self.open(conversation)
 
     @Slot(object)
     def _on_changed(self, _record: object) -> None:

@@ -14,8 +14,11 @@ from desktop_slm.gui.markdown.walk import Walk, is_blank
 LIST_CUT_CHARS = 1_500
 """A growing list longer than this gives up its finished items."""
 
-CELLS_PER_TABLE = 160
-"""A longer table goes on under a repeated header, as on paper."""
+CELLS_PER_TABLE = 96
+"""A longer table goes on under a repeated header, as on paper.
+
+A growing table is laid out anew with every piece: 160 cells cost 40 ms (p99), 112 cost 13, 80 cost 7.
+"""
 
 _UNDECIDED = re.compile(r"[\s\-=*+#>`~|:_\d.)\[\]]*")
 
