@@ -72,6 +72,9 @@ class AnchorIndex:
     Args:
         document: The document; headings and running lines are no sources.
         stemmer: Knows words of the document already.
+
+    Attributes:
+        spans: Where the sentences of each block are, by block id.
     """
 
     def __init__(self, document: Document, stemmer: Stemmer | None = None) -> None:
@@ -96,6 +99,7 @@ class AnchorIndex:
         self._by_term: dict[str, list[int]] = defaultdict(list)
         self._by_value: dict[float, list[int]] = defaultdict(list)
         self._of_block: dict[int, range] = {}
+        self.spans: dict[int, list[tuple[int, int]]] = {}
         self._readable = reading_blocks(document)
         self._place = {block.id: place for place, (_, block) in enumerate(self._readable)}
         self._near_values: dict[int, set[float]] = {}
@@ -123,13 +127,14 @@ class AnchorIndex:
         if block.kind == "heading":
             return
         first = len(self._sources)
-        for start, end in sentences(block.text):
+        spans = self.spans[block.id] = sentences(block.text)
+        for start, end in spans:
             for quote in _quotable(block.text[start:end]):
                 source = _Source(
                     page=page,
                     block=block.id,
                     quote=quote,
-                    terms=frozenset(self._stemmer.terms(quote)),
+                    terms=self._stemmer.term_set(quote),
                     values=frozenset(_values(quote, scale)),
                 )
                 number = len(self._sources)

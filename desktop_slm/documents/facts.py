@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 
 from desktop_slm.documents.terms import STOPWORDS, fold, is_unspaced
 
@@ -30,7 +31,7 @@ _NUMBER = re.compile(
     r"(?<![\w.,])[-−]?(?P<digits>\d+(?:[.,'’\u00a0\u202f ]\d{3}(?!\d))*(?:[.,]\d+)?|[.,]\d+)"
     r"(?:\s?(?P<scale>[万萬亿億]|[^\W\d_]+))?",
 )
-_DIGIT_RUN = re.compile(r"\d")
+_DIGIT_RUN = re.compile(r"\d+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _TENS = {word: value for word, value in _NUMBER_WORDS.items() if word.endswith("ty")}
 _COMPOUND = re.compile(rf"(?i)\b({'|'.join(_TENS)})[- ]([a-z]+)\b")
@@ -71,9 +72,8 @@ def numbers(text: str) -> dict[float, str]:
     """Return the numbers written in digits: value to how it is written (``4.2 million`` to 4200000)."""
     found: dict[float, str] = {}
     text = _plain_digits(text)
-    if not _DIGIT_RUN.search(text):
-        return found
-    for match in _NUMBER.finditer(text):
+    runs = [match.span() for match in _DIGIT_RUN.finditer(text)]
+    for match in _written_numbers(text, runs):
         value = _value(match.group("digits"))
         if value is None:
             continue
@@ -84,9 +84,23 @@ def numbers(text: str) -> dict[float, str]:
         written = match.group().strip() if factor != 1.0 else match.group("digits")
         found.setdefault(round(value * factor, 6), written)
     # 2024-25, 12/03/2025, A4, COVID-19: digits within words or runs count as plain runs.
-    for match in re.finditer(r"(?<=[^\W\d_])\d+|(?<=[-–/])\d+", text):
-        found.setdefault(float(match.group()[:15]), match.group())
+    for start, end in runs:
+        if start and (text[start - 1] in "-–/" or _LETTERS.match(text[start - 1])):
+            found.setdefault(float(text[start:end][:15]), text[start:end])
     return found
+
+
+def _written_numbers(text: str, runs: Sequence[tuple[int, int]]) -> Iterator[re.Match[str]]:
+    """Yield all matches of `_NUMBER`; looked for around the runs of digits only, which are few."""
+    read = 0
+    for digit, _ in runs:
+        if digit < read:
+            continue
+        for start in range(max(read, digit - 2), digit + 1):  # a sign and a decimal mark may come first
+            if match := _NUMBER.match(text, start):
+                yield match
+                read = match.end()
+                break
 
 
 def number_values(text: str) -> set[float]:

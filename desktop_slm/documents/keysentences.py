@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from desktop_slm.documents.model import Block, Document, KeySentence
@@ -69,11 +69,19 @@ def key_sentences(document: Document, limit: int = 8, stemmer: Stemmer | None = 
 
 
 def in_steps(
-    document: Document, limit: int = 8, stemmer: Stemmer | None = None
+    document: Document,
+    limit: int = 8,
+    stemmer: Stemmer | None = None,
+    spans: Mapping[int, Sequence[tuple[int, int]]] | None = None,
 ) -> Generator[None, None, list[KeySentence]]:
-    """Do what `key_sentences` does with a breath between short steps."""
+    """Do what `key_sentences` does with a breath between short steps.
+
+    Args:
+        document, limit, stemmer: As there.
+        spans: The sentences of blocks by id, where they are known.
+    """
     blocks = reading_blocks(document)
-    candidates = yield from _candidates(blocks, stemmer or Stemmer())
+    candidates = yield from _candidates(blocks, stemmer or Stemmer(), spans or {})
     if not candidates:
         return []
     _score(candidates, len(blocks))
@@ -89,7 +97,9 @@ def in_steps(
     ]
 
 
-def _candidates(blocks: list[tuple[int, Block]], stemmer: Stemmer) -> Generator[None, None, list[_Candidate]]:
+def _candidates(
+    blocks: list[tuple[int, Block]], stemmer: Stemmer, spans: Mapping[int, Sequence[tuple[int, int]]]
+) -> Generator[None, None, list[_Candidate]]:
     """Return the sentences worth choosing, their terms weighed by rarity."""
     found: dict[str, tuple[_Candidate, Counter[str]]] = {}
     frequency: Counter[str] = Counter()
@@ -101,9 +111,9 @@ def _candidates(blocks: list[tuple[int, Block]], stemmer: Stemmer) -> Generator[
             section, heading = place, frozenset(stemmer.terms(block.text))
         if block.kind not in ("paragraph", "list_item") or _LEADERS.search(block.text):
             continue
-        for start, end in sentences(block.text):
+        for start, end in spans.get(block.id) or sentences(block.text):
             text = block.text[start:end]
-            counts = Counter(stemmer.terms(text))
+            counts = Counter(stemmer.term_list(text))
             frequency.update(counts.keys())
             if _is_worth(text):
                 candidate = _Candidate(text, page, block.id, place, section, heading)

@@ -91,10 +91,11 @@ class PassageIndex:
 
     Args:
         documents: Pairs of a name (a library id or file name) and the document.
+        stemmer: Knows words of the documents already.
     """
 
-    def __init__(self, documents: Sequence[tuple[str, Document]]) -> None:
-        self._stemmer = Stemmer()
+    def __init__(self, documents: Sequence[tuple[str, Document]], stemmer: Stemmer | None = None) -> None:
+        self._stemmer = stemmer or Stemmer()
         self.passages = [passage for name, document in documents for passage in passages(name, document)]
         self._postings: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self._lengths: list[int] = []
@@ -134,6 +135,11 @@ class PassageIndex:
         ]
 
 
-def retrieve(question: str, documents: Sequence[tuple[str, Document]], limit: int = 8) -> list[Passage]:
+def retrieve(
+    question: str,
+    documents: Sequence[tuple[str, Document]],
+    limit: int = 8,
+    stemmer: Stemmer | None = None,
+) -> list[Passage]:
     """Return the passages of ``documents`` that may answer ``question``, best first."""
-    return PassageIndex(documents).search(question, limit)
+    return PassageIndex(documents, stemmer).search(question, limit)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 # Han, Kana, Thai, Lao, Khmer, Burmese; and Hangul, which is spaced but grows its words by endings.
 _UNSPACED = (
@@ -92,6 +93,7 @@ class Stemmer:
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
+        self._lists: dict[str, list[str]] = {}
         self._sets: dict[str, frozenset[str]] = {}
 
     def terms(self, text: str) -> list[str]:
@@ -108,11 +110,18 @@ class Stemmer:
                 found.append(term)
         return found
 
+    def term_list(self, text: str) -> Sequence[str]:
+        """Return the terms of a sentence that will be looked at again, in order."""
+        found = self._lists.get(text)
+        if found is None:
+            found = self._lists[text] = self.terms(text)
+        return found
+
     def term_set(self, text: str) -> frozenset[str]:
-        """Return the terms of a sentence that will be compared again and again."""
+        """Return the different terms of such a sentence."""
         found = self._sets.get(text)
         if found is None:
-            found = self._sets[text] = frozenset(self.terms(text))
+            found = self._sets[text] = frozenset(self.term_list(text))
         return found
 
     @staticmethod

@@ -113,7 +113,7 @@ class AnswerTask:
     def _found(self) -> list[retrieve.Passage]:
         """The passages nearest to the question, best first."""
         named = [(source.label, source.document) for source in self.sources]
-        return retrieve.retrieve(self._question, named, limit=_PASSAGES)
+        return retrieve.retrieve(self._question, named, _PASSAGES, self._wording.stemmer)
 
     @cached_property
     def _checkers(self) -> list[Checker]:
@@ -159,10 +159,11 @@ class AnswerTask:
 
     def _hopeless(self) -> bool:
         """Tell whether the documents cannot hold the answer: they lack the question's words or numbers."""
-        texts = " ".join(source.document.text for source in self.sources)
-        stated = facts.number_values(texts)
-        if any(not facts.states(value, stated) for value in facts.numbers(self.request.question)):
-            return True
+        if asked := facts.numbers(self.request.question):
+            pages = [page for source in self.sources for page in source.document.pages]
+            stated = set().union(*(facts.number_values(page.text) for page in pages))
+            if any(not facts.states(value, stated) for value in asked):
+                return True
         if not self.model.tiny and self._route != "retrieval":
             return False
         return not self._found or self._found[0].coverage < _COVERAGE
@@ -215,9 +216,22 @@ class AnswerTask:
                 if clock is not None and clock.due():
                     yield Progress(done=0, total=1, unit="chunks", stage="answering")
 
+    def _prepare(self) -> Generator[TaskEvent, None, None]:
+        """Index the documents, step by step, so that a stop is heard in long ones."""
+        clock = Clock(1.0)
+        for checker in self._checkers:
+            for _ in checker.prepare():
+                if self.services.stopped():
+                    return
+                if clock.due():
+                    yield Progress(done=0, total=1, unit="chunks", stage="answering")
+
     def _offer(self, text: str) -> Generator[TaskEvent, None, None]:
         """Take a sentence of the model if the documents carry it and it concerns the question."""
         if _DOES_NOT_SAY.search(text) or copies(text, prompts.instruction_text()):
+            return
+        yield from self._prepare()  # while the model writes on
+        if self.services.stopped():
             return
         sentence = self._check(text)
         if sentence.supported and self._relevance(sentence) >= _RELEVANT:
@@ -292,6 +306,9 @@ class AnswerTask:
             )
             for source in self.sources
         ]
+        yield from self._prepare()
+        if self.services.stopped():
+            return
         total = sum(len(own) for own in cut)
         done = 0
         found: list[Sentence] = []

@@ -7,7 +7,7 @@ it does not deny what the source affirms, and most of its words stand in the quo
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from functools import cached_property, lru_cache
 
 from desktop_slm.documents.anchors import AnchorIndex, Support
@@ -135,6 +135,11 @@ class Checker:
     @cached_property
     def _pages(self) -> dict[int, Page]:
         return {page.number: page for page in self.document.pages}
+
+    @property
+    def spans(self) -> Mapping[int, Sequence[tuple[int, int]]]:
+        """Where the sentences of each block are, by block id."""
+        return self._index.spans
 
     def prepare(self) -> Generator[None, None, None]:
         """Get ready in short steps; without it the first check of a long document takes its time."""

@@ -61,7 +61,7 @@ class Weigher:
         weight = self._resemblance(self.wording.terms(text))
         if re.search(r"\d", text):
             weight += _NUMBER
-        if len(self.wording.stemmer.terms(text)) not in _GOOD_TERMS:
+        if len(self.wording.stemmer.term_list(text)) not in _GOOD_TERMS:
             weight -= _BAD_LENGTH
         if self._focus:
             weight += _FOCUS * self.wording.overlap(self._focus, text)

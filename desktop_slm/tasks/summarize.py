@@ -161,8 +161,10 @@ class DocumentSummary:
                 yield Progress(done=0, total=total, unit="chunks", stage="reading")
 
     def _weigh(self) -> Generator[None, None, None]:
-        stemmer = self.checker.wording.stemmer
-        self._weights = yield from in_steps(self.source.document, self._many(), stemmer)
+        checker = self.checker
+        self._weights = yield from in_steps(
+            self.source.document, self._many(), checker.wording.stemmer, checker.spans
+        )
 
     def _after(self) -> float:
         """Return the work after reading, in chunks."""

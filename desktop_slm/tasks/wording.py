@@ -37,7 +37,7 @@ class Wording:
         The length of the longest common subsequence: a model that gives one subject the number of the next
         keeps the words and breaks their order.
         """
-        wanted, given = self.stemmer.terms(text), self.stemmer.terms(source)
+        wanted, given = self.stemmer.term_list(text), self.stemmer.term_list(source)
         if not wanted:
             return 0.0
         row = [0] * (len(given) + 1)
