@@ -63,7 +63,7 @@ class _Work(QObject):
     def wait(self, timeout_s: float) -> bool:
         """Wait for the thread; tell whether it has ended."""
         if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+            self._thread.join(max(0.0, timeout_s))
         return not self._thread.is_alive()
 
 
@@ -210,4 +210,5 @@ def _raise(error: DesktopSlmError) -> None:
 
 def wait_for_calls(timeout_s: float) -> bool:
     """Wait until no call runs any more; tell whether that came true. For closing down."""
-    return all(call.wait(timeout_s) for call in list(_live))
+    until = time.monotonic() + timeout_s
+    return all(call.wait(until - time.monotonic()) for call in list(_live))

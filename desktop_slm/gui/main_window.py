@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _WARM_UP_MS = 1500
 _IDLE_CHECK_MS = 15_000
+_CLOSING_S = 6.0
 
 
 class MainWindow(Workspace):
@@ -425,11 +427,14 @@ class MainWindow(Workspace):
         place = self.place()
         self.hide()
         self._idle.stop()
-        for desk in self._desks():
+        for desk in self._desks():  # all are told first: they wind up together
             desk.close()
         if self._made("models"):
             self.models.close()
-        wait_for_calls(5.0)
+        until = time.monotonic() + _CLOSING_S
+        for desk in self._desks():
+            desk.wait(until - time.monotonic())
+        wait_for_calls(until - time.monotonic())
         if (app := self._doorway.made) is not None:
             if self._rail.isEnabled():
                 self._keep_place(app, place)

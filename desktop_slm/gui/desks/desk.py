@@ -65,12 +65,16 @@ class Desk(QObject):
             self._job.stop()
             self._say("Stopping")
 
-    def close(self, timeout_s: float = 4.0) -> None:
-        """Stop, wait until the worker thread has let go, and tell the page nothing more."""
+    def close(self) -> None:
+        """Stop, and tell the page nothing more; `wait` for the end once all desks have been told."""
         self._closed = True
-        if (job := self._job) is not None:
-            job.stop()
-            job.wait(timeout_s)
+        if self._job is not None:
+            self._job.stop()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until the worker thread has let go."""
+        if self._job is not None:
+            self._job.wait(timeout_s)
 
     def _say(self, activity: str, fraction: float = -1.0, left_s: float = -1.0) -> None:
         self.activity, self.fraction, self.left_s = activity, fraction, left_s

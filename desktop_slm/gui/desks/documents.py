@@ -56,6 +56,11 @@ class Readers:
             if not document or document == self._id:
                 self._close()
 
+    def end(self) -> None:
+        """End the reader at once, even while it draws."""
+        if (session := self._session) is not None:
+            session.close()
+
     def _close(self) -> None:
         session, self._session, self._id = self._session, None, ""
         if session is not None:
@@ -118,10 +123,10 @@ class DocumentsDesk(Desk):
         """Take a document back from the trash."""
         run_call(partial(self._app.library.restore, document), self._on_restored, self._on_error)
 
-    def close(self, timeout_s: float = 4.0) -> None:
+    def close(self) -> None:
         """Stop the request and end the reader."""
-        super().close(timeout_s)
-        self._readers.close()
+        super().close()
+        self._readers.end()
 
     # Work off the GUI thread
 
