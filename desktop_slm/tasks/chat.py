@@ -75,13 +75,7 @@ class ChatTask:
         started = self._store(record, branch, model, system, kept)
         first: list[TaskEvent] = [started]
         first += [DocumentRead(id=source.id, document=source.document) for source in kept]
-        first += [
-            Warned(
-                text=f"“{conversation.documents[label].name}” is longer than the model can use at once: "
-                "it sees the passages nearest to your question, not all of it."
-            )
-            for label in conversation.by_passages
-        ]
+        first += [Warned(text=_what_is_seen(conversation, label)) for label in conversation.by_passages]
         reason = yield from self._answer(first, self._generate(prompt, model))
         yield ChatDone(
             text=self._text,
@@ -264,3 +258,17 @@ class ChatTask:
                     if trouble := self.keeper.take_trouble():
                         yield Warned(text=trouble)
         return "cancelled"
+
+
+def _what_is_seen(conversation: Conversation, label: str) -> str:
+    """Tell plainly how little of a long document the model sees."""
+    name = conversation.documents[label].name
+    if label in conversation.unseen:
+        return (
+            f"“{name}” is longer than the model can use at once, and no passage was found for your question: "
+            "the model sees nothing of it. Ask with words that stand in it, or summarize it in Documents."
+        )
+    return (
+        f"“{name}” is longer than the model can use at once: "
+        "it sees the passages nearest to your question, not all of it."
+    )

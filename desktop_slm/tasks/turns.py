@@ -40,12 +40,14 @@ class Conversation:
         turns: From the first to the newest.
         documents: All attached documents by label.
         by_passages: Labels of the documents that did not fit, filled by `fit`.
+        unseen: Those of them that have no passage near the question, or none that fits.
     """
 
     system: str
     turns: list[Turn]
     documents: dict[str, Document]
     by_passages: list[str] = field(default_factory=list)
+    unseen: set[str] = field(default_factory=set)
 
     def fit(
         self, count: Count, count_texts: Callable[[Sequence[str]], list[int]], room: int, full_limit: int
@@ -76,6 +78,7 @@ class Conversation:
             passages = self._passages()
             while passages and count(self.messages(passages)) > min(room, self._passage_room(count, room)):
                 passages.pop()
+        self.unseen = set(self.by_passages) - {label for label, _ in passages}
         messages = self.messages(passages)
         needed = count(messages)
         if needed > room:

@@ -164,8 +164,22 @@ def test_a_document_that_does_not_fit_is_seen_by_passages_and_said_so(desk: Desk
     assert "number42 holds 423 jars" in content
     assert "number97" not in content
     assert "[Page 43]" in content
-    assert any(isinstance(event, Warned) and "cellar.pdf" in event.text for event in events)
+    (told,) = [event.text for event in events if isinstance(event, Warned)]
+    assert "“cellar.pdf” is longer" in told
+    assert "passages nearest to your question, not all of it" in told
     assert last(events).text == "423 jars."
+
+
+def test_a_long_document_that_is_not_seen_at_all_is_said_so(desk: Desk) -> None:
+    pages = [
+        [f"Shelf number{n} holds {n}3 jars of honey from the village of Elm{n}. " * 6] for n in range(99)
+    ]
+    engine = FakeEngine(("I cannot tell.",), n_ctx=4096)
+    source = desk.add(make_document(pages, name="cellar.pdf"))
+    events = desk.run(Chat(text="What is it about?", attachments=(source,)), engine)
+    assert "honey" not in engine.requests[0].messages[-1].content
+    (told,) = [event.text for event in events if isinstance(event, Warned)]
+    assert "sees nothing of it" in told
 
 
 def test_without_saving_nothing_is_kept(desk: Desk) -> None:
