@@ -26,9 +26,7 @@ def examine(engine: Engine, vault: Vault, wall: KeyringWall) -> dict[str, Any]:
     keyring = wall.probe()
     if not keyring.usable:
         problems.append(f"{keyring.reason.rstrip('.')}: a passphrase is needed to keep anything.")
-    status = vault.status()
-    if status.state in ("missing", "damaged"):
-        problems.append(f"The vault is {status.state}; restore a backup.")
+    vault_found = _examine_vault(vault, problems)
     backend, inference = _examine_engine(engine, problems)
     return {
         "versions": _versions(),
@@ -36,13 +34,33 @@ def examine(engine: Engine, vault: Vault, wall: KeyringWall) -> dict[str, Any]:
         "memory": {"total_bytes": memory_total, "free_bytes": memory_free},
         "keyring": {"backend": keyring.backend, "usable": keyring.usable, "reason": keyring.reason},
         "sandbox": {"inference": inference, "reader": _examine_reader(problems)},
-        "vault": msgspec.to_builtins(status),
+        "vault": vault_found,
         "network": {
             "policy": "no connections: this version has no code that makes any",
             "last_use": None,
         },
         "problems": problems,
     }
+
+
+def _examine_vault(vault: Vault, problems: list[str]) -> dict[str, Any]:
+    """Return what is known of the vault without opening it."""
+    try:
+        status = vault.status()
+    except DesktopSlmError as error:
+        problems.append(f"{error} It is {vault.folder}.")
+        return {
+            "state": "unreadable",
+            "slots": [],
+            "cipher_version": "",
+            "path": str(vault.folder),
+            "bytes": 0,
+            "last_backup": 0.0,
+        }
+    if status.state in ("missing", "damaged"):
+        problems.append(f"The vault is {status.state}; restore a backup.")
+    found: dict[str, Any] = msgspec.to_builtins(status)
+    return found
 
 
 def _examine_engine(engine: Engine, problems: list[str]) -> tuple[dict[str, Any], str]:

@@ -204,6 +204,16 @@ def test_vault_and_doctor_keep_theirs(command: Command, monkeypatch: pytest.Monk
     assert command("vault", "init").code == 1
 
 
+def test_doctor_lists_a_data_folder_that_cannot_be_read(command: Command, home: Paths) -> None:
+    home.data.parent.mkdir(parents=True, exist_ok=True)
+    home.data.write_text("a file where the folder should be")
+    result = command("doctor", "--json")
+    assert result.code == 0, result.err
+    report = check_run(result, "doctor")
+    assert report["vault"]["state"] == "unreadable"
+    assert any(str(home.vault) in problem for problem in report["problems"])
+
+
 @pytest.mark.usefixtures("scripted")
 @pytest.mark.parametrize("suffix", ["md", "html", "docx", "pdf"])
 def test_a_summary_is_written_to_a_file(command: Command, report: Path, tmp_path: Path, suffix: str) -> None:
