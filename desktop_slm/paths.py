@@ -20,12 +20,10 @@ class Paths:
     Attributes:
         data: Vault, models.
         config: Settings, which hold nothing private.
-        logs: Log files: ids, sizes and times only.
     """
 
     data: Path
     config: Path
-    logs: Path
 
     @classmethod
     def default(cls) -> Paths:
@@ -34,13 +32,13 @@ class Paths:
         if home:
             return cls.under(Path(home))
         dirs = platformdirs.PlatformDirs(_APP, appauthor=False, roaming=False)
-        return cls(Path(dirs.user_data_dir), Path(dirs.user_config_dir), Path(dirs.user_log_dir))
+        return cls(Path(dirs.user_data_dir), Path(dirs.user_config_dir))
 
     @classmethod
     def under(cls, home: Path) -> Paths:
         """Return the folders of an installation that keeps everything below ``home``."""
         home = home.expanduser().absolute()
-        return cls(home / "data", home / "config", home / "logs")
+        return cls(home / "data", home / "config")
 
     @property
     def vault(self) -> Path:

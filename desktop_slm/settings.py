@@ -30,7 +30,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         lock_after_min: Minutes without input until the vault locks (passphrase mode), 0 for never.
         reduced_motion: Show overlays and toasts without fades.
         list_width_px: Width of the list column of the chat page.
-        ui_language: Language code of the interface, empty for the system's.
         welcome_done: The first-run pages have been finished.
         extra: Keys of a newer version, kept as they are.
     """
@@ -46,7 +45,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lock_after_min: int = 0
     reduced_motion: bool = False
     list_width_px: int = 256
-    ui_language: str = ""
     welcome_done: bool = False
     extra: dict[str, Any] = msgspec.field(default_factory=dict)
 

@@ -13,7 +13,7 @@ from desktop_slm.paths import HOME_VARIABLE, Paths, private_folder, resource
 def test_the_variable_moves_everything(tmp_path, monkeypatch):
     monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
     paths = Paths.default()
-    for path in (paths.data, paths.config, paths.logs, paths.vault, paths.models, paths.settings):
+    for path in (paths.data, paths.config, paths.vault, paths.models, paths.settings):
         assert path.is_relative_to(tmp_path)
     assert not list(tmp_path.iterdir())
 

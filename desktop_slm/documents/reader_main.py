@@ -6,7 +6,6 @@ Everything it needs is imported before it gives up files and sockets; then the b
 from __future__ import annotations
 
 import gc
-import hashlib
 from collections.abc import Sequence
 from pathlib import PurePath
 
@@ -81,7 +80,7 @@ def _draw(artist: PageArtist | None, number: int, width_px: int, quotes: Sequenc
 
 
 def read(name: str, data: bytes, password: str = "") -> tuple[Document, PageArtist | None]:
-    """Read a document; returns it with what draws its pages.
+    """Read a document; returns it, without its hash, with what draws its pages.
 
     Raises:
         DocumentError: As the tree in `errors` says.
@@ -100,7 +99,6 @@ def read(name: str, data: bytes, password: str = "") -> tuple[Document, PageArti
         page_unit=content.page_unit,
         has_page_images=content.artist is not None,
         words=sum(map(count_words, texts)),
-        sha256=hashlib.sha256(data).hexdigest(),
         size_bytes=len(data),
         warnings=content.warnings,
     )

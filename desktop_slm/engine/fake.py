@@ -1,6 +1,6 @@
 """An engine with scripted replies, delays and aborts: the real protocol, without a model or a process.
 
-It ships with the app: tests of every upper layer and ``--demo`` style tours run on it.
+Tests of every upper room run on it.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-
 _HAS_PROC = Path("/proc/self/stat").exists()
 LOOK_EVERY_S = 0.1 if _HAS_PROC else 1.0
 """How often a process may be looked at: without ``/proc`` (macOS) each look starts a program."""

@@ -187,12 +187,6 @@ class ChatPage(QWidget):
         self.composer.attach_files(list(paths))
         self.composer.text.setFocus()
 
-    def attach_document(self, document: str, name: str, pages: int = 0, words: int = 0) -> None:
-        """Attach a document of the library to the next message."""
-        self.show_document_names({document: name})
-        self.composer.attach_stored(document, name, pages, words)
-        self.composer.text.setFocus()
-
     def open_conversation_id(self) -> str:
         """Return the id of the open conversation, empty for a new one."""
         return self._conversation.id if self._conversation else ""

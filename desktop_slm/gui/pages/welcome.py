@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -23,7 +21,6 @@ from desktop_slm.gui.widgets.choice_card import ChoiceCard
 from desktop_slm.gui.widgets.plain_label import PlainLabel
 from desktop_slm.gui.widgets.secret_field import SecretField
 
-KeyChoice = Literal["keyring", "passphrase", "memory"]
 SHORTEST_PASSPHRASE = 8
 _STEPS = 3
 
