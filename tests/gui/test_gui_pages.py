@@ -104,6 +104,46 @@ def test_welcome_wants_a_long_passphrase_typed_twice(qtbot: QtBot) -> None:
     assert page._first.text() == page._second.text() == ""
 
 
+def test_the_first_run_needs_nothing_but_enter_and_a_passphrase(qtbot: QtBot) -> None:
+    page = WelcomePage()
+    qtbot.addWidget(page)
+    page.show()
+    qtbot.waitExposed(page)
+    page.show_keyring(usable=False, reason="no keychain was found")
+    page.show_starter(available=True)
+
+    def press_enter() -> None:
+        assert page.focusWidget() is not None
+        qtbot.keyClick(page.focusWidget(), Qt.Key.Key_Return)
+
+    press_enter()
+    assert page.focusWidget() is page._first
+    qtbot.keyClicks(page.focusWidget(), "four words here")
+    press_enter()
+    assert page.focusWidget() is page._second
+    qtbot.keyClicks(page.focusWidget(), "four words here")
+    keys: list[tuple[str, str]] = []
+    page.key_chosen.connect(lambda kind, phrase: keys.append((kind, phrase)))
+    press_enter()
+    assert keys == [("passphrase", "four words here")]
+    page.show_key_ready()
+    with qtbot.waitSignal(page.starter_requested):
+        press_enter()
+
+
+def test_enter_on_a_choice_goes_on(qtbot: QtBot) -> None:
+    page = WelcomePage()
+    qtbot.addWidget(page)
+    page.show()
+    page.show_keyring(usable=True, backend="a keychain")
+    page.show_step(1)
+    page._memory.radio.setChecked(True)
+    page._memory.radio.setFocus()
+    with qtbot.waitSignal(page.key_chosen) as chosen:
+        qtbot.keyClick(page._memory.radio, Qt.Key.Key_Return)
+    assert chosen.args == ["memory", ""]
+
+
 def test_welcome_keeps_the_choice_after_a_failure(qtbot: QtBot) -> None:
     page = WelcomePage()
     qtbot.addWidget(page)

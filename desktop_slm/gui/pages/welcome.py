@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFileDialog,
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QPushButton,
     QStackedWidget,
     QVBoxLayout,
@@ -224,9 +226,11 @@ class WelcomePage(QWidget):
     def _connect_signals(self) -> None:
         self._back.clicked.connect(self._on_back_clicked)
         self._next.clicked.connect(self._on_next_clicked)
+        for button in (self._back, self._next, self._choose):
+            button.setAutoDefault(True)  # Enter presses it, as in a dialog
         for field in (self._first, self._second):
             field.textEdited.connect(self._refresh)
-            field.returnPressed.connect(self._next.click)
+            field.returnPressed.connect(self._on_field_return_pressed)
         for card in (self._keyring, self._phrase, self._memory, self._starter, self._file):
             card.chosen.connect(self._refresh)
         self._choose.clicked.connect(self._on_choose_clicked)
@@ -251,6 +255,8 @@ class WelcomePage(QWidget):
             self._keyring.set_sentence(f"Not possible here: {reason or 'no keychain was found'}.")
         if self._keys.checkedButton() is None:
             (self._keyring if usable else self._phrase).radio.setChecked(True)
+            if self._steps.currentIndex() == 1:
+                self._take_focus()
 
     def show_computer(self, sentence: str) -> None:
         """Say what this computer is."""
@@ -260,6 +266,8 @@ class WelcomePage(QWidget):
         """Tell whether the starter came with this installation."""
         self._starter.set_possible(available)
         (self._starter if available else self._file).radio.setChecked(True)
+        if self._steps.currentIndex() == 2:
+            self._take_focus()
 
     def show_key_ready(self) -> None:
         """The vault is open (or memory is used): go on to the model."""
@@ -282,6 +290,7 @@ class WelcomePage(QWidget):
         self._show_busy("")
         self._problem.setText(str(error))
         self._problem.show()
+        self._take_focus()
 
     def show_step(self, step: int) -> None:
         """Go to a page, counted from 0."""
@@ -295,7 +304,32 @@ class WelcomePage(QWidget):
         self._back.setVisible(step == 1)
         self._problem.hide()
         self._refresh()
-        self._next.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._take_focus()
+
+    def _take_focus(self) -> None:
+        """Put the cursor where the next key belongs: into an empty passphrase, else on Continue."""
+        wants_phrase = self._steps.currentIndex() == 1 and self._phrase.radio.isChecked()
+        place: QWidget = self._next
+        if wants_phrase and not self._key_complete():
+            place = self._first
+        elif not self._next.isEnabled():
+            place = self._choose if self._steps.currentIndex() == 2 else self._phrase.radio
+        place.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Let Enter on a choice go on, as in a dialog; a field has said so itself."""
+        is_enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if is_enter and not isinstance(self.focusWidget(), QLineEdit):
+            self._next.click()
+            return
+        super().keyPressEvent(event)
+
+    @Slot()
+    def _on_field_return_pressed(self) -> None:
+        if self.sender() is self._first and not self._second.text():
+            self._second.setFocus(Qt.FocusReason.TabFocusReason)
+        else:
+            self._next.click()
 
     def _show_busy(self, text: str) -> None:
         self._steps.setEnabled(not text)
