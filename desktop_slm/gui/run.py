@@ -36,11 +36,15 @@ _SETTLED_MS = 4_000
 """After this the window is made and the pages are imported. What exists then stays, so the collector need not
 look through it again and again: each full collection would stop a streaming answer for 40 to 60 ms."""
 
+NO_SCREEN = "There is no screen here. Use the command line: desktop-slm --help"
 _IGNORED_MESSAGES = ("propagateSizeHints", "Could not find the Qt platform plugin")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Open the window and return the exit code when it is closed."""
+    if not has_screen():
+        print(NO_SCREEN, file=sys.stderr)
+        return 1
     qt = make_application(arguments)
     paths = Paths.default()
     settings = settings_file.load(paths.settings)
@@ -60,6 +64,13 @@ def main(arguments: list[str] | None = None) -> int:
     if restarts.requested:
         restart()
     return code
+
+
+def has_screen() -> bool:
+    """Tell whether a window can be shown; Qt itself would end the process with an abort."""
+    if not sys.platform.startswith("linux"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
 
 
 @Slot()
