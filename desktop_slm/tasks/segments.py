@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from desktop_slm.documents.split import sentences
@@ -12,14 +13,18 @@ _GAP = re.compile(r"\n[ \t]*(?:\n[ \t]*)+|\n")
 _LIST_ITEM = re.compile(r"^[ \t]*(?:[-*•–]|\d{1,3}[.)]|[a-z]\))[ \t]+")
 _LEAD = re.compile(r"^[ \t]*(?:(?:[-*•–>]|#{1,6}|\d{1,3}[.)])[ \t]+)*")
 _WRAPPED_AT = range(45, 121)
+_HIDDEN = r"[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]*"
+"""Characters that `prompts.seen` takes out: what is around them must not become the delimiter then."""
+_DELIMITER = "<" + _HIDDEN + "/?" + "".join(_HIDDEN + letter for letter in "text>")
 _PROTECTED = re.compile(
-    r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]]"
+    _DELIMITER + r"|https?://[^\s<>\"]+[^\s<>\".,;:!?)\]]"
     r"|www\.[^\s<>\"]+[^\s<>\".,;:!?)\]]"
     r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
     r"|`[^`\n]+`"
     r"|\{\{?[\w.:-]*\}?\}"
     r"|%\([\w.]+\)[sdf]|%[sdf]\b"
     r"|<[/\w][^<>\n]{0,200}>"
+    r"|\[\[\s*\d+\s*\]\]"
 )
 _MARK = re.compile(r"\[\[\s*(\d+)\s*\]\]")
 _LOOSE_MARK = re.compile(r"\[{1,2}\s*(\d+)\s*\]{1,2}")
@@ -115,10 +120,17 @@ def _between_words(text: str, size: int, budget: int) -> list[str]:
 
 @dataclass(frozen=True)
 class Protected:
-    """Text whose untranslatable parts are marks: ``[[1]]``, ``[[2]]``, ..."""
+    """Text whose untranslatable parts are marks: ``[[1]]``, ``[[2]]``, ...
+
+    Attributes:
+        text: With the marks.
+        parts: What they stand for, by their numbers.
+        taken: Numbers that stand in brackets in the text itself, and are no marks.
+    """
 
     text: str
-    parts: tuple[str, ...]
+    parts: Mapping[int, str]
+    taken: frozenset[int] = frozenset()
 
     def restore(self, translated: str) -> str:
         """Put the parts back where their marks stand; one whose mark was lost comes at the end."""
@@ -128,34 +140,35 @@ class Protected:
 
         def part(match: re.Match[str]) -> str:
             number = int(match.group(1))
-            if not 1 <= number <= len(self.parts):
+            if number not in self.parts:
                 return match.group()
             placed.add(number)
-            return self.parts[number - 1]
+            return self.parts[number]
 
         restored = _LOOSE_MARK.sub(part, translated)
-        lost = [text for number, text in enumerate(self.parts, 1) if number not in placed]
+        lost = [text for number, text in self.parts.items() if number not in placed]
         return " ".join([restored, *lost])
 
     def marks_kept(self, translated: str) -> bool:
         """Tell whether every mark stands in ``translated`` exactly once."""
         if not self.parts:
             return True
-        found = sorted(int(number) for number in _LOOSE_MARK.findall(translated))
-        return found == list(range(1, len(self.parts) + 1))
+        found = [int(number) for number in _LOOSE_MARK.findall(translated)]
+        return sorted(number for number in found if number not in self.taken) == sorted(self.parts)
 
 
 def protect(text: str) -> Protected:
-    """Replace addresses, placeholders, code and tags by marks."""
-    if _MARK.search(text):
-        return Protected(text, ())
-    parts: list[str] = []
+    """Replace addresses, placeholders, code and tags by marks, and with them what would look like ours."""
+    taken = frozenset(int(number) for number in _LOOSE_MARK.findall(text))
+    free = (number for number in itertools.count(1) if number not in taken)
+    parts: dict[int, str] = {}
 
     def mark(match: re.Match[str]) -> str:
-        parts.append(match.group())
-        return f"[[{len(parts)}]]"
+        number = next(free)
+        parts[number] = match.group()
+        return f"[[{number}]]"
 
-    return Protected(_PROTECTED.sub(mark, text), tuple(parts))
+    return Protected(_PROTECTED.sub(mark, text), parts, taken)
 
 
 def numbers(text: str) -> list[str]:
