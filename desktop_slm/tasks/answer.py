@@ -1,6 +1,7 @@
 """Answers questions from documents, with the places that say so; never from the model's memory.
 
-A sentence the documents do not carry is left out. When nothing is left, the answer is that they do not say.
+A sentence the documents do not carry is left out. When nothing is left, the sentences nearest to the question
+are quoted; only where not even a word is shared, the answer is that the documents do not say.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Literal
 
 from desktop_slm.documents import facts, retrieve
 from desktop_slm.documents.language import LANGUAGES, detect
-from desktop_slm.documents.split import chunks, reading_text, sentences
+from desktop_slm.documents.split import chunks, reading_text
 from desktop_slm.documents.terms import terms
 from desktop_slm.engine.api import (
     Finished,
@@ -40,6 +41,7 @@ from desktop_slm.tasks.events import (
 from desktop_slm.tasks.keeping import Keeper
 from desktop_slm.tasks.merge import MergeJob, Merger
 from desktop_slm.tasks.metering import Clock, Meter
+from desktop_slm.tasks.nearest import Nearest, NearSentence
 from desktop_slm.tasks.notes import NoteTaker
 from desktop_slm.tasks.requests import Ask
 from desktop_slm.tasks.services import ChosenModel, Services
@@ -50,9 +52,11 @@ Route = Literal["whole", "retrieval", "read-everything"]
 
 _PASSAGES = 8
 _COVERAGE = 0.4  # of the question's rare-word weight that the best passage must hold
-_RELEVANT = 0.34  # of the question's words that a sentence and what it quotes must hold
+_RELEVANT = 0.33  # of the question's words that a sentence and what it quotes must hold
+_RARE = 0.4  # of the weight of those words of the question that the passages have: its rare ones count most
 _QUOTABLE = 0.5  # the same, for a sentence of the document that answers in the model's stead
 _MOST_SENTENCES = 6
+_NEAREST = 3  # sentences quoted where there is no answer
 _MERGE_FROM = 5
 _TINY_TOKENS = 600
 _SMALL_TOKENS = 2500
@@ -82,9 +86,9 @@ class AnswerTask:
     sources: Sequence[ReadSource]
     meter: Meter
     sentences: list[Sentence] = field(default_factory=list)
+    _instead: tuple[Sentence, ...] = ()  # what is said where there is no answer
     _wording: Wording = field(default_factory=Wording)
     _route: Route = "retrieval"
-    _finished: bool = False
 
     def run(self) -> Generator[TaskEvent, None, None]:
         """Answer; yields sentences as they are found to be carried by the documents."""
@@ -101,7 +105,6 @@ class AnswerTask:
             return
         if not self.sentences:
             yield from self._give_up()
-        self._finished = True
 
     # What is looked at
 
@@ -114,6 +117,14 @@ class AnswerTask:
         """The passages nearest to the question, best first."""
         named = [(source.label, source.document) for source in self.sources]
         return retrieve.retrieve(self._question, named, _PASSAGES, self._wording.stemmer)
+
+    @cached_property
+    def _nearest(self) -> Nearest:
+        """The sentences of those passages; of all of the text when the search finds none."""
+        found = self._found or [
+            passage for source in self.sources for passage in retrieve.passages(source.label, source.document)
+        ]
+        return Nearest(self._question, found, self._wording)
 
     @cached_property
     def _checkers(self) -> list[Checker]:
@@ -234,7 +245,7 @@ class AnswerTask:
         if self.services.stopped():
             return
         sentence = self._check(text)
-        if sentence.supported and self._relevance(sentence) >= _RELEVANT:
+        if sentence.supported and self._concerns(sentence):
             yield from self._accept(sentence)
 
     def _check(self, text: str) -> Sentence:
@@ -243,15 +254,24 @@ class AnswerTask:
             (sentence for sentence in found if sentence.supported), Sentence(text=text, supported=False)
         )
 
+    def _concerns(self, sentence: Sentence) -> bool:
+        """Tell whether a sentence is about what is asked, and not only about the same subject."""
+        if self._relevance(sentence) < _RELEVANT:
+            return False
+        return self._nearest.share(self._around(sentence)) >= _RARE
+
     def _relevance(self, sentence: Sentence) -> float:
         """Return the share of the question's words in a sentence, its quotes and the heading above them."""
+        return self._wording.overlap(self._question, self._around(sentence))
+
+    def _around(self, sentence: Sentence) -> str:
         around = [sentence.text, *(citation.quote for citation in sentence.citations)]
         around += [
             passage.section
             for passage in self._found
             if any(citation.quote in passage.text for citation in sentence.citations)
         ]
-        return self._wording.overlap(self._question, " ".join(around))
+        return " ".join(around)
 
     def _accept(self, sentence: Sentence) -> Generator[TaskEvent, None, None]:
         if len(self.sentences) >= _MOST_SENTENCES or any(
@@ -263,20 +283,22 @@ class AnswerTask:
         yield SentenceReady(sentence=sentence)
 
     def _quotes(self) -> list[Sentence]:
-        """Return the sentence of the best passages that holds most of the question, if it holds enough."""
-        best: tuple[float, Sentence] | None = None
-        for passage in self._found[:4]:
-            for start, end in sentences(passage.text):
-                quote = passage.text[start:end].strip()
-                if len(terms(quote)) < 4 or "\n" in quote:
-                    continue
-                share = self._wording.overlap(self._question, f"{quote} {passage.section}")
-                share += 0.01 * bool(re.search(r"\d", quote))
-                if share >= _QUOTABLE and (best is None or share > best[0]):
-                    page = self._page_of(passage, quote)
-                    cited = Cited(page=page, quote=quote, document=passage.document)
-                    best = (share, Sentence(text=quote, citations=(cited,), quoted=True))
-        return [best[1]] if best and best[1].citations[0].page else []
+        """Return the sentence of the passages that holds most of the question, if it holds enough."""
+        for near in self._nearest.ranked():
+            about = f"{near.text} {near.passage.section}"
+            if len(terms(near.text)) < 4 or self._wording.overlap(self._question, about) < _QUOTABLE:
+                continue
+            return self._quoted([near])
+        return []
+
+    def _quoted(self, found: Sequence[NearSentence]) -> list[Sentence]:
+        """Return sentences of the documents as quotes with their pages."""
+        quotes: list[Sentence] = []
+        for near in found:
+            if page := self._page_of(near.passage, near.text):
+                cited = Cited(page=page, quote=near.text, document=near.passage.document)
+                quotes.append(Sentence(text=near.text, citations=(cited,), quoted=True))
+        return quotes
 
     def _page_of(self, passage: retrieve.Passage, quote: str) -> int:
         source = next(source for source in self.sources if source.label == passage.document)
@@ -286,10 +308,17 @@ class AnswerTask:
         return 0
 
     def _give_up(self) -> Generator[TaskEvent, None, None]:
+        quotes = self._quoted(self._nearest.best(_NEAREST))
         one = len(self.sources) == 1
-        text = "The document does not say." if one else "The documents do not say."
-        yield Piece(text=text)
-        yield SentenceReady(sentence=Sentence(text=text))
+        if quotes:
+            whose = "the document" if one else "the documents"
+            text = f"This model found no answer it can prove. The nearest sentences of {whose}:"
+        else:
+            text = "The document does not say." if one else "The documents do not say."
+        self._instead = (Sentence(text=text), *quotes)
+        for sentence in self._instead:
+            yield Piece(text=sentence.text + " ")
+            yield SentenceReady(sentence=sentence)
         if self._route == "retrieval":
             yield Warned(
                 text="Only the passages nearest to the question were looked at; you can have everything read."
@@ -327,7 +356,7 @@ class AnswerTask:
             yield from taker.run(own, done_before=done, work_after=total - done - len(own) + 1)
             done += len(own)
             notes = [note.sentence for _, taken in sorted(taker.taken.items()) for note in taken]
-            found += [sentence for sentence in notes if self._relevance(sentence) >= _RELEVANT]
+            found += [sentence for sentence in notes if self._concerns(sentence)]
             if self.services.stopped():
                 break
         if not found and not self._hopeless():
@@ -360,17 +389,13 @@ class AnswerTask:
 
     @property
     def answered(self) -> bool:
-        """Whether the documents say anything about the question."""
+        """Whether an answer was found that the documents carry."""
         return bool(self.sentences)
 
     def result(self, reason: FinishReason) -> AnswerDone:
         """Return the answer as it stands."""
-        shown = tuple(self.sentences)
-        if not shown and self._finished:
-            one = len(self.sources) == 1
-            shown = (Sentence(text="The document does not say." if one else "The documents do not say."),)
         return AnswerDone(
-            sentences=shown,
+            sentences=tuple(self.sentences) or self._instead,
             answered=self.answered,
             route=self._route,
             passages=tuple(

@@ -182,10 +182,10 @@ def _keep_answer(request: Ask, keeper: Keeper, read: list[sources.ReadSource], d
 
 
 def _with_pages(sentence: Sentence, names: dict[str, str]) -> str:
-    """Return a sentence followed by the pages that say so: ``[p. 3]``."""
+    """Return a sentence followed by the pages that say so: ``[p. 3]``; a quote in quotation marks."""
     places = dict.fromkeys((citation.document, citation.page) for citation in sentence.citations)
     shown = [f"[{names[label]}, p. {page}]" if names else f"[p. {page}]" for label, page in places]
-    return " ".join([sentence.text, *shown])
+    return " ".join([f"“{sentence.text}”" if sentence.quoted else sentence.text, *shown])
 
 
 def _translate(request: Translate, services: Services, keeper: Keeper) -> Events:

@@ -21,10 +21,12 @@ from desktop_slm.gui import theme
 from desktop_slm.gui.pages.documents import DocumentsPage
 from desktop_slm.tasks.events import (
     AnswerDone,
+    Cited,
     Passage,
     Piece,
     Progress,
     ReadDone,
+    Sentence,
     SentenceReady,
 )
 from desktop_slm.tasks.requests import Ask, FileSource, ReadDocument, StoredSource, Summarize
@@ -276,6 +278,34 @@ def test_what_the_document_does_not_say_is_said_so(page: DocumentsPage, window: 
     assert "The document does not say." in text
     assert "mayor is" not in text
     assert QUOTE in text
+
+
+def test_the_nearest_sentences_stand_where_no_answer_was_proven(page: DocumentsPage, window: Window) -> None:
+    page.show_document(stored())
+    page.view.show_questions()
+    QTest.keyClicks(page.view.answers.field, "Who is mayor?")
+    click(page.view.answers.ask_button)
+    near = Sentence(text=QUOTE, citations=(Cited(page=2, quote=QUOTE),), quoted=True)
+    said = Sentence(text="No answer was proven. The nearest sentences:")
+    for sentence in (said, near):
+        page.on_event(SentenceReady(sentence=sentence))
+    page.on_event(
+        AnswerDone(
+            sentences=(said, near),
+            answered=False,
+            route="whole",
+            passages=(Passage(document="d1", page=2, text="A whole passage.", score=0.2),),
+            model="",
+            seconds=1,
+            usage=Usage(),
+        )
+    )
+    page.job_finished()
+    card = page.view.answers.cards[0]
+    assert said.text in card.text()
+    assert "does not say" not in card.text()
+    assert "A whole passage." not in card.text()
+    assert [view.sentence for view in card.sentence_views] == [near]
 
 
 def test_a_question_waits_for_the_summary_and_then_runs(page: DocumentsPage, window: Window) -> None:

@@ -53,7 +53,6 @@ def test_a_long_document_is_answered_from_passages(desk: Desk, cellar: Document)
     ("question", "reply"),
     [
         ("Who won the football cup in 1998?", "Brazil won the football cup in 1998."),
-        ("How many ships came in 1987?", "The harbor handled 412 ships in 2025."),
         ("What color is the mayor's boat?", "The document does not say."),
     ],
 )
@@ -64,6 +63,52 @@ def test_what_the_document_does_not_say_is_not_invented(
     done = last(desk.run(request, FakeEngine((reply,)), size_bytes=size_bytes))
     assert not done.answered
     assert [sentence.text for sentence in done.sentences] == ["The document does not say."]
+
+
+@pytest.mark.parametrize("size_bytes", [TINY, 4_000_000_000])
+@pytest.mark.parametrize(
+    ("text", "question", "language"),
+    [
+        ("She received amoxicillin 500 mg.", "What drug did the patient receive?", "en"),
+        ("患者接受了阿莫西林治疗。", "病人用了什么药物治疗？", "zh"),
+        ("她服用了阿莫西林药片。", "她吃什么药？", "zh"),
+        ("تلقت المريضة أموكسيسيلين.", "ما الدواء الذي أخذته المريضة؟", "ar"),
+    ],
+)
+def test_near_sentences_are_quoted_where_no_answer_is_proven(
+    desk: Desk, text: str, question: str, language: str, size_bytes: int
+) -> None:
+    document = make_document([[text]], name="letter.pdf", language=language)
+    request = Ask(sources=(desk.add(document),), question=question)
+    events = desk.run(request, FakeEngine(("bla bla bla",)), size_bytes=size_bytes)
+    done = last(events)
+    said = [sentence.text for sentence in done.sentences]
+    assert text in said
+    if not done.answered:
+        assert said[0].startswith("This model found no answer it can prove.")
+    quote = done.sentences[-1]
+    assert quote.quoted
+    assert (quote.citations[0].page, quote.citations[0].quote) == (1, text)
+    assert tuple(event.sentence for event in events if isinstance(event, SentenceReady)) == done.sentences
+
+
+def test_a_number_the_document_lacks_is_no_answer(desk: Desk, harbor: Document) -> None:
+    request = Ask(sources=(desk.add(harbor),), question="How many ships came in 1987?")
+    done = last(desk.run(request, FakeEngine(("The harbor handled 412 ships in 2025.",))))
+    assert not done.answered
+    assert len(done.sentences) <= 4
+    assert all(sentence.quoted for sentence in done.sentences[1:])
+    _, answer = desk.history.messages(desk.history.conversations()[0].id)
+    assert "“The harbor handled 412 ships" in answer.text
+
+
+def test_an_answer_holds_the_rare_word_of_the_question(desk: Desk) -> None:
+    stay = ["The patient was admitted on 3 March 2024.", "The patient was discharged on 9 March 2024."]
+    document = make_document([[*stay, "The patient slept well and ate little."]], name="stay.pdf")
+    request = Ask(sources=(desk.add(document),), question="When was the patient discharged?")
+    done = last(desk.run(request, FakeEngine((stay[0],))))
+    assert done.answered
+    assert [sentence.text for sentence in done.sentences] == [stay[1]]
 
 
 def test_a_quote_stands_in_when_the_model_fails(desk: Desk, harbor: Document) -> None:

@@ -78,8 +78,13 @@ class QuestionCard(QWidget):
 
     def show_done(self, done: AnswerDone) -> None:
         """Show the finished answer; when there is none, say so and show where it was looked for."""
-        self.show_draft("" if done.answered else NOT_SAID)
-        if not done.answered:
+        said, quotes = done.sentences[:1], done.sentences[1:]
+        self.show_draft("" if done.answered else said[0].text if said else NOT_SAID)
+        if not done.answered and quotes:
+            self._clear()
+            for sentence in quotes:
+                self.add_sentence(sentence, quote=True)
+        elif not done.answered:
             self._clear()
             self._show_nearest(done)
         elif tuple(view.sentence for view in self._views) != done.sentences:
