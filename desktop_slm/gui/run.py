@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -16,7 +15,6 @@ from PySide6.QtCore import (
     QObject,
     QSettings,
     QSocketNotifier,
-    QTimer,
     QtMsgType,
     Slot,
     qInstallMessageHandler,
@@ -25,6 +23,7 @@ from PySide6.QtWidgets import QApplication
 
 from desktop_slm import settings as settings_file
 from desktop_slm.gui import theme
+from desktop_slm.gui.collector import Collector
 from desktop_slm.gui.main_window import MainWindow
 from desktop_slm.paths import Paths
 
@@ -32,10 +31,6 @@ if TYPE_CHECKING:
     from desktop_slm.app import App
 
 PASSPHRASE_VARIABLE = "DESKTOP_SLM_PASSPHRASE"  # noqa: S105  a name, no passphrase
-_SETTLED_MS = 4_000
-"""After this the window is made and the pages are imported. What exists then stays, so the collector need not
-look through it again and again: each full collection would stop a streaming answer for 40 to 60 ms."""
-
 NO_SCREEN = "There is no screen here. Use the command line: desktop-slm --help"
 _IGNORED_MESSAGES = ("propagateSizeHints", "Could not find the Qt platform plugin")
 
@@ -56,9 +51,11 @@ def main(arguments: list[str] | None = None) -> int:
     restarts = Restarter()
     window.restart_requested.connect(restarts.request)
     signals = SignalWatch(window)
-    window.ready.connect(_on_window_ready)
+    collector = Collector(window)
+    window.ready.connect(collector.settle_later)
     window.show()
     code = qt.exec()
+    collector.close()
     signals.close()
     sys.excepthook = sys.__excepthook__
     if restarts.requested:
@@ -71,11 +68,6 @@ def has_screen() -> bool:
     if not sys.platform.startswith("linux"):
         return True
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
-
-
-@Slot()
-def _on_window_ready() -> None:
-    QTimer.singleShot(_SETTLED_MS, gc.freeze)
 
 
 def make_application(arguments: list[str] | None = None) -> QApplication:

@@ -18,6 +18,7 @@ from pytestqt.qtbot import QtBot
 from desktop_slm.app import App
 from desktop_slm.engine.fake import FakeEngine
 from desktop_slm.gui import job, theme
+from desktop_slm.gui.collector import Collector
 from desktop_slm.gui.main_window import MainWindow
 from desktop_slm.paths import Paths
 from desktop_slm.store.keyfile import KDF_MIN_KIB, KdfParameters
@@ -40,14 +41,23 @@ def qapp_args() -> list[str]:
     return ["desktop-slm"]
 
 
+@pytest.fixture(scope="session")
+def collector(qapp: QApplication) -> Iterator[Collector]:
+    """As in the application: widgets that are garbage are never destroyed by a worker thread."""
+    made = Collector()
+    yield made
+    made.close()
+
+
 @pytest.fixture(autouse=True)
-def dressed(qapp: QApplication) -> Iterator[None]:
+def dressed(qapp: QApplication, collector: Collector) -> Iterator[None]:
     """Every test starts with the light theme and leaves no window and no call behind."""
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # else every theme restyles old tests' widgets
     theme.apply(qapp, "light")
     yield
     assert job.wait_for_calls(10.0)
     qapp.processEvents()
+    collector.collect_due()
 
 
 @pytest.fixture(scope="session")

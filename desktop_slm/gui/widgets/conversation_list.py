@@ -259,7 +259,8 @@ class ConversationList(QFrame):
     def _show_none(self) -> None:
         empty = self.model.rowCount() == 0
         self.none.setVisible(empty)
-        self.none.setText("No chat has such a title. History searches inside them." if self.search.text() else "Chats appear here.")
+        nothing = "No chat has such a title. History searches inside them."
+        self.none.setText(nothing if self.search.text() else "Chats appear here.")
 
     def _record_at(self, index: _Index) -> ConversationRecord | None:
         return self.model.record(index.row())
