@@ -17,10 +17,10 @@ from typing import Any
 
 import msgspec
 
-from desktop_slm.engine import bare_loop
 from desktop_slm.engine.api import Finished, GenerateRequest, Message, ModelSpec, Sampling
 from desktop_slm.engine.client import EngineClient
 from desktop_slm.engine.hardware import physical_cores
+from desktop_slm.engine.yardstick import Open, Run, Times
 from desktop_slm.errors import EngineCrashed
 from desktop_slm.processes.child import Child, Death
 
@@ -33,25 +33,25 @@ class BareLoop:
     """The yardstick's process."""
 
     def __init__(self, path: str, n_threads: int) -> None:
-        self._answers: queue.SimpleQueue[bare_loop.Times | Death] = queue.SimpleQueue()
-        self._child: Child[bare_loop.Times] = Child(
+        self._answers: queue.SimpleQueue[Times | Death] = queue.SimpleQueue()
+        self._child: Child[Times] = Child(
             "desktop_slm.engine.bare_loop",
             name="bare loop",
-            receives=bare_loop.Times,
+            receives=Times,
             on_message=self._answers.put,
             on_death=self._answers.put,
         )
-        self._ask(bare_loop.Open(path, _N_CTX, n_threads))
+        self._ask(Open(path, _N_CTX, n_threads))
 
-    def run(self, n_prompt: int, n_decode: int, n_seq: int = 1) -> bare_loop.Times:
-        """Measure; see `bare_loop.Run`."""
-        return self._ask(bare_loop.Run(n_prompt, n_decode, n_seq))
+    def run(self, n_prompt: int, n_decode: int, n_seq: int = 1) -> Times:
+        """Measure; see `yardstick.Run`."""
+        return self._ask(Run(n_prompt, n_decode, n_seq))
 
     def close(self) -> None:
         """End the process."""
         self._child.stop()
 
-    def _ask(self, message: msgspec.Struct) -> bare_loop.Times:
+    def _ask(self, message: msgspec.Struct) -> Times:
         self._child.send(message)
         answer = self._answers.get()
         if isinstance(answer, Death):
