@@ -99,6 +99,7 @@ def _summarize(request: Summarize, services: Services, keeper: Keeper) -> Events
     for source in read:
         sources.check_pages(source.document, request.pages)
         yield KeySentences(sentences=sources.sentences_of_pages(source, request.pages))
+    sources.check_text([source.document for source in read], request.pages)
     model = yield from services.choose_model(request.model, "summarize")
     # What is kept names the library's documents: not their paths, and never a password.
     wish = msgspec.structs.replace(
@@ -135,7 +136,7 @@ def _kept_part(
 def _keep_summary(
     wish: Summarize, keeper: Keeper, title: str, read: list[sources.ReadSource], done: SummaryDone
 ) -> SummaryDone:
-    if not done.sentences:
+    if not done.sentences or not done.coverage.read:
         return done
     documents = [source.id for source in read]
     summary = keeper.add_summary(documents, title, msgspec.json.encode(wish), msgspec.json.encode(done))

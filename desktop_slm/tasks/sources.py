@@ -9,7 +9,8 @@ from pathlib import Path
 from desktop_slm.documents.keysentences import key_sentences
 from desktop_slm.documents.model import Document, KeySentence
 from desktop_slm.documents.reader import open_document, read_file
-from desktop_slm.errors import InvalidRequest
+from desktop_slm.documents.split import reading_blocks
+from desktop_slm.errors import DocumentEmpty, InvalidRequest
 from desktop_slm.tasks.events import DocumentRead, TaskEvent, Warned
 from desktop_slm.tasks.keeping import Keeper
 from desktop_slm.tasks.requests import FileSource, Source
@@ -98,6 +99,25 @@ def check_pages(document: Document, pages: tuple[int, int] | None) -> None:
     if not 1 <= first <= last or first > count:
         asked = str(first) if first == last else f"{first}-{last}"
         raise InvalidRequest(f"The document has no pages {asked}", f"Choose pages between 1 and {count}.")
+
+
+def check_text(documents: Sequence[Document], pages: tuple[int, int] | None) -> None:
+    """Refuse documents of which not one has text on the pages asked for.
+
+    Raises:
+        DocumentEmpty: There is nothing to read.
+    """
+    if any(reading_blocks(document, pages) for document in documents):
+        return
+    first, last = pages or (1, max(len(document.pages) for document in documents))
+    asked = [page for document in documents for page in document.pages[first - 1 : last]]
+    what = "a scan without text" if any(page.is_image for page in asked) else "without text"
+    subject = "The document is" if len(documents) == 1 else "Each of the documents is"
+    if pages is not None and any(reading_blocks(document) for document in documents):
+        subject = "What was asked for is"
+    raise DocumentEmpty(
+        f"{subject} {what}: there is nothing to summarize", "Choose pages or a document with text."
+    )
 
 
 def sentences_of_pages(source: ReadSource, pages: tuple[int, int] | None) -> tuple[KeySentence, ...]:

@@ -14,7 +14,7 @@ from itertools import chain
 from desktop_slm.documents.keysentences import in_steps, key_sentences
 from desktop_slm.documents.language import LANGUAGES
 from desktop_slm.documents.model import KeySentence
-from desktop_slm.documents.split import Chunk, chunks, reading_blocks
+from desktop_slm.documents.split import Chunk, chunks, reading_blocks, sentences
 from desktop_slm.engine.api import FinishReason
 from desktop_slm.tasks.checking import Checker
 from desktop_slm.tasks.events import (
@@ -40,6 +40,7 @@ from desktop_slm.tasks.services import ChosenModel, Services
 from desktop_slm.tasks.sources import ReadSource, sentences_of_pages
 
 _TARGET: dict[Length, int] = {"short": 3, "medium": 7, "long": 14}
+_MOST_SECTIONS: dict[Length, int] = {"short": 10, "medium": 20, "long": 40}
 _TARGET_PER_SECTION: dict[Length, int] = {"short": 1, "medium": 2, "long": 4}
 _MERGE_SHARE = 0.15
 _MAX_CHUNK_TOKENS = 1200
@@ -47,6 +48,7 @@ _MIN_CHUNK_TOKENS = 250
 _TINY_CHUNK_TOKENS = 320
 _CHUNKS_PER_CONTEXT = 12
 _NOTES_PER_SECTION = 6
+_MOST_QUOTABLE = 60
 
 
 @dataclass
@@ -68,6 +70,7 @@ class DocumentSummary:
     sentences: list[Sentence] = field(default_factory=list)
     finished: bool = False
     _chunks: list[Chunk] = field(default_factory=list)
+    _heard: dict[Sentence, int] = field(default_factory=dict)  # section of each, in the style sections
     _merged: float = 0.0  # share of the merging that is done,
     _weight_of_run: float = 1.0  # and share of the rest that the present run makes up
 
@@ -221,13 +224,11 @@ class DocumentSummary:
                 found[merged.job].append(merged.sentence)
         self._merged += (1.0 - self._merged) * self._weight_of_run
         self._weight_of_run = 1.0
-        for job, sentences in zip(jobs, found, strict=True):
-            if len(sentences) * 2 < job.count:
+        for job, own in zip(jobs, found, strict=True):
+            if len(own) * 2 < job.count:
                 known = [Candidate(item, self.checker.block_of(item)) for item in job.items]
-                sentences[:] = [
-                    c.sentence for c in choose(known, job.count, self._weigher, sections=self.sections)
-                ]
-        return [sentence for sentences in found for sentence in sentences]
+                own[:] = [c.sentence for c in choose(known, job.count, self._weigher, sections=self.sections)]
+        return [sentence for own in found for sentence in own]
 
     def _merge_sections(self) -> Generator[TaskEvent, None, None]:
         """Merge the notes of each section, all sections together, and give them out in order."""
@@ -249,14 +250,31 @@ class DocumentSummary:
             elif merged.sentence is not None:
                 found[order[merged.job]].append(merged.sentence)
         plain = Weigher(self.checker.wording, self._weights)
+        written: dict[int, list[Sentence]] = {}
         for index, own in enumerate(notes):
             own_sentences = found.get(index, [])[:wanted]
             have = [Candidate(s, self.checker.block_of(s)) for s in own_sentences]
-            more = choose(own, wanted - len(have), plain, chosen=have)
-            for candidate in sorted([*have, *more], key=lambda candidate: candidate.block):
-                self.sentences.append(candidate.sentence)
-                yield Piece(text=candidate.sentence.text + " ")
-                yield SentenceReady(sentence=candidate.sentence, section=self.sections[index].title)
+            have += choose(own, wanted - len(have), plain, chosen=have)
+            have.sort(key=lambda candidate: candidate.block)
+            written[index] = [candidate.sentence for candidate in have]
+            if not have and not self.request.focus:
+                written[index] = self._quote_of(self.sections[index])
+        for index in self._weightiest(written, plain):
+            for sentence in written[index]:
+                self._heard[sentence] = index
+                self.sentences.append(sentence)
+                yield Piece(text=sentence.text + " ")
+                yield SentenceReady(sentence=sentence, section=self.sections[index].title)
+
+    def _weightiest(self, written: dict[int, list[Sentence]], weigher: Weigher) -> list[int]:
+        """Return the sections that are heard at this length, in order."""
+        worth = {
+            index: max(weigher.weight(sentence.text) for sentence in own)
+            for index, own in written.items()
+            if own
+        }
+        best = sorted(worth, key=lambda index: (-worth[index], index))
+        return sorted(best[: _MOST_SECTIONS[self.request.length]])
 
     def _accept(self, sentence: Sentence) -> Generator[TaskEvent, None, None]:
         self.sentences.append(sentence)
@@ -281,6 +299,8 @@ class DocumentSummary:
 
     def _fill_up(self) -> Generator[TaskEvent, None, None]:
         """Bring the summary to its length with notes, then with quotes, and say so when the model failed."""
+        if not self.started:
+            return  # nothing was read: what stood here would only look like a summary
         if self.request.style == "sections" and self.sentences:
             return
         shown = list(self.sentences)
@@ -318,11 +338,27 @@ class DocumentSummary:
         wording = self.checker.wording
         quotes = [
             Candidate(self.checker.quoted(sentence.text, sentence.page), sentence.block)
-            for sentence in self.key_sentences
+            for sentence in self._quotable()
             if not focus or wording.overlap(focus, sentence.text) > 0
         ]
         weigher = Weigher(wording, focus=focus)
-        return choose(quotes, count, weigher, chosen=have, sections=self.sections)
+        chosen = choose(quotes, count, weigher, chosen=have, sections=self.sections)
+        return sorted(chosen, key=quotes.index)
+
+    def _quotable(self) -> Sequence[KeySentence]:
+        """Return the key sentences; of a document hardly longer than its summary, all of its sentences."""
+        blocks = reading_blocks(self.source.document, self.request.pages)
+        blocks = [item for item in blocks if item[1].kind != "heading"] or blocks
+        every: list[KeySentence] = []
+        for page, block in blocks:
+            for start, end in self.checker.spans.get(block.id) or sentences(block.text):
+                if text := block.text[start:end].strip():
+                    every.append(KeySentence(text=text, page=page, block=block.id, score=0.0))
+            if self.key_sentences and len(every) > self._target():
+                return self.key_sentences
+            if len(every) > _MOST_QUOTABLE:
+                break
+        return every
 
     # Results
 
@@ -332,7 +368,12 @@ class DocumentSummary:
         return bool(self._taker.taken)
 
     def outline(self) -> tuple[Section, ...]:
-        """Return the sections with the notes taken of them."""
+        """Return the sections with the notes taken of them.
+
+        In the style ``sections`` they are the summary itself, sentence by sentence.
+        """
+        if self.request.style == "sections":
+            return self._heard_sections()
         notes: list[list[Sentence]] = [[] for _ in self.sections]
         same = self.checker.wording.same
         for note in self._notes():
@@ -348,6 +389,19 @@ class DocumentSummary:
         return tuple(
             Section(title=section.title, page=section.page, notes=tuple(own))
             for section, own in zip(self.sections, notes, strict=True)
+        )
+
+    def _heard_sections(self) -> tuple[Section, ...]:
+        heard: list[list[Sentence]] = [[] for _ in self.sections]
+        for sentence in self.sentences:
+            index = self._heard.get(sentence)
+            if index is None:
+                index = max(0, section_of(self.checker.block_of(sentence), self.sections))
+            heard[index].append(sentence)
+        return tuple(
+            Section(title=section.title, page=section.page, notes=tuple(own))
+            for section, own in zip(self.sections, heard, strict=True)
+            if own
         )
 
     def _quote_of(self, section: DocumentSection) -> list[Sentence]:
