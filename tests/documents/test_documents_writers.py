@@ -18,9 +18,12 @@ def summary() -> Plain:
     first = Plain(
         text="The wait fell to 11.4 days.",
         supported=True,
+        quoted=False,
         citations=(Plain(page=3, quote="the average wait fell to 11.4 days", document="d1"),),
     )
-    second = Plain(text="<script>x</script> *bold* \x07[a](http://x)", supported=False, citations=())
+    second = Plain(
+        text="<script>x</script> *bold* \x07[a](http://x)", supported=False, quoted=False, citations=()
+    )
     return Plain(
         sentences=(first, second),
         outline=(Plain(title="Primary care", page=4, notes=(first,)),),
@@ -67,7 +70,6 @@ def test_html_has_no_live_parts(summary: Plain) -> None:
         "ul",
         "li",
         "small",
-        "q",
     }
     assert "&lt;script&gt;" in page
     assert "the average wait fell to 11.4 days" in page
@@ -83,11 +85,36 @@ def test_word(summary: Plain) -> None:
 
 
 def test_several_documents_are_named(summary: Plain) -> None:
-    other = Plain(text="B.", supported=True, citations=(Plain(page=1, quote="b", document="d2"),))
+    other = Plain(
+        text="B.", supported=True, quoted=False, citations=(Plain(page=1, quote="b", document="d2"),)
+    )
     summary.sentences = (*summary.sentences, other)
     text = write_summary(summary, "md").decode()
     assert "(d1, page 3)" in text
     assert "(d2, page 1)" in text
+    named = write_summary(summary, "md", names={"d1": "mill.pdf", "d2": "note.txt"}).decode()
+    assert "(mill.pdf, page 3)" in named
+    assert "- note.txt, page 1: “b”" in named
+    assert "## Across all documents\n" in named
+    assert "## Primary care\n" in named  # one summary each
+
+
+@pytest.mark.parametrize("style", ["paragraph", "bullets", "sections"])
+def test_quotes_are_told_from_the_words_of_the_model(summary: Plain, style: str) -> None:
+    quote = Plain(text="Mill opened.", supported=True, quoted=True, citations=())
+    quote.citations = (Plain(page=2, quote="Mill opened.", document="d1"),)
+    summary.sentences = (*summary.sentences, quote)
+    summary.outline[0].notes = (*summary.outline[0].notes, quote)
+    said, source = "“Mill opened.”", "Page 2: “Mill opened.”"
+    word = docx.Document(io.BytesIO(write_summary(summary, "docx", style=style)))
+    for text in (
+        write_summary(summary, "md", style=style).decode(),
+        write_summary(summary, "html", style=style).decode().replace("<small>", ""),
+        "\n".join(paragraph.text for paragraph in word.paragraphs),
+    ):
+        assert f"{said} (Quoted from the document, page 2)" in text
+        assert source in text
+        assert text.count("Quoted from the document") == 1
 
 
 def test_coverage_and_formats(summary: Plain) -> None:

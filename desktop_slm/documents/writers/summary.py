@@ -8,12 +8,14 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from desktop_slm.errors import InvalidRequest
 
 SummaryFormat = Literal["md", "html", "docx"]
+_QUOTED = "Quoted from the document"
+_ACROSS = "Across all documents"
 _XML_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -37,6 +39,8 @@ class SentenceLike(Protocol):
     def citations(self) -> Sequence[CitedLike]: ...  # noqa: D102
     @property
     def supported(self) -> bool: ...  # noqa: D102
+    @property
+    def quoted(self) -> bool: ...  # noqa: D102
 
 
 class SectionLike(Protocol):
@@ -84,7 +88,13 @@ class SummaryLike(Protocol):
 
 
 def write_summary(
-    result: SummaryLike, fmt: SummaryFormat, *, title: str = "", style: str = "paragraph", unit: str = "page"
+    result: SummaryLike,
+    fmt: SummaryFormat,
+    *,
+    title: str = "",
+    style: str = "paragraph",
+    unit: str = "page",
+    names: Mapping[str, str] | None = None,
 ) -> bytes:
     """Return a summary as a file.
 
@@ -94,11 +104,12 @@ def write_summary(
         title: Of the document, for the heading.
         style: ``paragraph``, ``bullets`` or ``sections``.
         unit: What page numbers count: ``page`` or ``part``.
+        names: The file names of documents, by what citations call them.
 
     Raises:
         InvalidRequest: Another format.
     """
-    sheet = _Sheet(result, title or "Summary", style, unit)
+    sheet = _Sheet(result, title or "Summary", style, unit, names or {})
     match fmt:
         case "md":
             return sheet.markdown().encode()
@@ -136,14 +147,20 @@ def _ranges(numbers: Iterable[int]) -> str:
 class _Sheet:
     """The parts of the file, put together once per format."""
 
-    def __init__(self, result: SummaryLike, title: str, style: str, unit: str) -> None:
+    def __init__(
+        self, result: SummaryLike, title: str, style: str, unit: str, names: Mapping[str, str]
+    ) -> None:
         self._result = result
         self._title = _XML_FORBIDDEN.sub("", title)
         self._style = style
         self._unit = unit
         self._coverage = coverage_sentence(result.coverage, unit)
-        names = {c.document for s in result.sentences for c in s.citations}
-        self._several = len(names) > 1
+        self._names = names
+        shown = [*result.sentences, *(note for section in result.outline for note in section.notes)]
+        self._several = len({c.document for sentence in shown for c in sentence.citations}) > 1
+
+    def _name(self, cited: CitedLike) -> str:
+        return _clean(self._names.get(cited.document, cited.document))
 
     def _places(self, sentence: SentenceLike) -> str:
         """Return the citations in brackets: ``(pages 3, 12)``, with names if of several documents."""
@@ -152,26 +169,39 @@ class _Sheet:
         if not sentence.citations:
             return ""
         if self._several:
-            names = dict.fromkeys(f"{c.document}, {self._unit} {c.page}" for c in sentence.citations)
-            return f"({'; '.join(names)})"
-        pages = sorted({c.page for c in sentence.citations})
-        return f"({self._unit}{'s' if len(pages) > 1 else ''} {', '.join(map(str, pages))})"
+            names = dict.fromkeys(f"{self._name(c)}, {self._unit} {c.page}" for c in sentence.citations)
+            place = "; ".join(names)
+        else:
+            pages = sorted({c.page for c in sentence.citations})
+            place = f"{self._unit}{'s' if len(pages) > 1 else ''} {', '.join(map(str, pages))}"
+        return f"({_QUOTED}, {place})" if sentence.quoted else f"({place})"
+
+    def _body(self) -> list[tuple[str, Sequence[SentenceLike]]]:
+        """Return (heading, sentences): one group, or one per section, or across and one per document."""
+        outline = [(section.title, section.notes) for section in self._result.outline if section.notes]
+        if self._several and outline:
+            across = [(_ACROSS, self._result.sentences)] if self._result.sentences else []
+            return [*across, *outline]
+        if self._style == "sections" and outline:
+            return list(outline)
+        return [("", self._result.sentences)]
 
     def _groups(self) -> list[tuple[str, list[tuple[str, str]]]]:
-        """Return (heading, [(text, places)]) of the body; no headings outside the style ``sections``."""
-        if self._style == "sections" and self._result.outline:
-            return [
-                (section.title, [(_clean(note.text), self._places(note)) for note in section.notes])
-                for section in self._result.outline
-            ]
-        return [("", [(_clean(s.text), self._places(s)) for s in self._result.sentences])]
+        """Return (heading, [(text, places)]) of the body; quotes in quotation marks."""
+        return [
+            (
+                heading,
+                [(f"“{_clean(s.text)}”" if s.quoted else _clean(s.text), self._places(s)) for s in sentences],
+            )
+            for heading, sentences in self._body()
+        ]
 
     def _quotes(self) -> list[tuple[str, str]]:
-        """Return (place, quote) of all citations, in the order of pages."""
+        """Return (place, quote) of all citations of the body, in the order of pages."""
         found: dict[tuple[str, int, str], None] = {}
-        for sentence in self._result.sentences:
-            for cited in sentence.citations:
-                found[(cited.document if self._several else "", cited.page, _clean(cited.quote))] = None
+        for _, sentences in self._body():
+            for cited in (cited for sentence in sentences for cited in sentence.citations):
+                found[(self._name(cited) if self._several else "", cited.page, _clean(cited.quote))] = None
         return [
             (f"{name}, {self._unit} {page}" if name else f"{self._unit.capitalize()} {page}", quote)
             for name, page, quote in sorted(found)
@@ -211,7 +241,8 @@ class _Sheet:
                 body.append("<ul>" + "".join(f"<li>{text}</li>" for text in texts) + "</ul>")
         if self._quotes():
             body.append("<h2>Sources</h2><ul>")
-            body += [f"<li>{html.escape(p)}: <q>{html.escape(q)}</q></li>" for p, q in self._quotes()]
+            # Quotation marks as text: those of <q> are made by browsers, and not by what prints the PDF.
+            body += [f"<li>{html.escape(p)}: “{html.escape(q)}”</li>" for p, q in self._quotes()]
             body.append("</ul>")
         body.append(f"<p><small>{html.escape(self._coverage)} {html.escape(self._made_by())}</small></p>")
         style = (
