@@ -13,14 +13,14 @@ import msgspec
 from PySide6.QtCore import QObject, Signal, Slot
 
 from desktop_slm.documents.model import PageImage
-from desktop_slm.errors import DesktopSlmError, StorageFailed
+from desktop_slm.errors import DesktopSlmError, DocumentEncrypted, StorageFailed
 from desktop_slm.gui.desks.desk import Desk
 from desktop_slm.gui.job import run_call
 from desktop_slm.gui.pages.documents import DocumentsPage
 from desktop_slm.gui.widgets.citation_view import Origin, Place
 from desktop_slm.store.records import DocumentRecord, StoredDocument
 from desktop_slm.tasks import events as ev
-from desktop_slm.tasks.requests import Request, Summarize
+from desktop_slm.tasks.requests import Ask, FileSource, ReadDocument, Request, Summarize
 
 if TYPE_CHECKING:
     from desktop_slm.app import App
@@ -30,10 +30,14 @@ LISTED = 2_000
 
 
 class Readers:
-    """The one document reader that is open, for page images; calls may come from any thread."""
+    """The one document reader that is open, for page images; calls may come from any thread.
+
+    The passwords of encrypted documents stay in memory, as long as the window lives, and nowhere else.
+    """
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self._passwords: dict[str, str] = {}
         self._lock = threading.Lock()
         self._id = ""
         self._session: DocumentSession | None = None
@@ -43,12 +47,26 @@ class Readers:
         with self._lock:
             if self._id != document or self._session is None:
                 self._close()
-                self._session, self._id = self._app.open_stored(document), document
+                self._session, self._id = self._open(document), document
             try:
                 return self._session.render_page(page, width_px=width_px, quotes=tuple(quotes)), document
             except DesktopSlmError:
                 self._close()
                 raise
+
+    def _open(self, document: str) -> DocumentSession:
+        while True:
+            password = self._passwords.get(document, "")
+            try:
+                return self._app.open_stored(document, password)
+            except DocumentEncrypted:
+                if self._passwords.get(document, "") == password:  # none was given meanwhile
+                    self._passwords.pop(document, None)
+                    raise
+
+    def remember(self, document: str, password: str) -> None:
+        """Open ``document`` with ``password`` from now on."""
+        self._passwords[document] = password
 
     def close(self, document: str = "") -> None:
         """End the reader of ``document``, or whichever is open."""
@@ -83,9 +101,11 @@ class DocumentsDesk(Desk):
         self.page = page
         self._readers = Readers(app)
         self._wanted: Place | None = None
+        self._password = ""
         page.request_made.connect(self._on_page_request_made)
         page.stop_requested.connect(self.stop)
         page.page_image_requested.connect(self._on_page_image_requested)
+        page.page_password_given.connect(self._on_page_password_given)
         page.document_selected.connect(self.open)
         page.document_closed.connect(self._on_page_document_closed)
         page.document_delete_requested.connect(self.delete)
@@ -197,15 +217,19 @@ class DocumentsDesk(Desk):
 
     @Slot(object)
     def _on_page_request_made(self, request: Request) -> None:
+        self._password = _password_of(request)
         self.run(request)
 
     def _take(self, event: ev.TaskEvent) -> None:
+        if isinstance(event, ev.DocumentRead) and event.id and self._password:
+            self._readers.remember(event.id, self._password)  # its pages are encrypted as well
         self.page.on_event(event)
 
     def _fail(self, error: DesktopSlmError) -> None:
         self.page.show_error(error)
 
     def _finish(self) -> None:
+        self._password = ""
         self.page.job_finished()
         self.refresh()
 
@@ -274,6 +298,10 @@ class DocumentsDesk(Desk):
             partial(self._readers.render, document, page, width_px, quotes), answer.on_image, answer.on_error
         )
 
+    @Slot(str, str)
+    def _on_page_password_given(self, document: str, password: str) -> None:
+        self._readers.remember(document, password)
+
     @Slot(str)
     def _on_page_document_closed(self, document: str) -> None:
         run_call(partial(self._readers.close, document))
@@ -308,6 +336,19 @@ class PageAnswer(QObject):
         """Say why there is none."""
         self.page.show_page_error(error, self._document)
         self.deleteLater()
+
+
+def _password_of(request: Request) -> str:
+    """Return the password that the one file of a request is read with; empty without one."""
+    match request:
+        case ReadDocument(source=FileSource(password=password)):
+            return password
+        case Summarize(sources=(FileSource(password=password),)) | Ask(
+            sources=(FileSource(password=password),)
+        ):
+            return password
+        case _:
+            return ""
 
 
 def _created(summary: object) -> float:

@@ -15,7 +15,7 @@ from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from desktop_slm.documents.model import PageImage
-from desktop_slm.errors import DesktopSlmError
+from desktop_slm.errors import DesktopSlmError, DocumentEncrypted
 from desktop_slm.gui import theme
 from desktop_slm.gui.pages.document_screen import DocumentScreen
 from desktop_slm.gui.pages.document_work import DropAction, Work, WorkLine, expand
@@ -54,6 +54,8 @@ class DocumentsPage(QWidget):
     """Document id, page from 1, width in pixels, tuple of quotes; answered by `show_page_image`."""
     document_selected = Signal(str)
     """Id of a document to open; answered by `show_document`, then `show_summary` when one is kept."""
+    page_password_given = Signal(str, str)
+    """Id of a document and the password that its pages need; the page image is asked for again after it."""
     document_closed = Signal(str)
     """Id of the document no longer shown: its reader may end."""
     document_delete_requested = Signal(str)
@@ -84,6 +86,7 @@ class DocumentsPage(QWidget):
         self._obstacles = Obstacles(self.library, self.view, self)
         self._obstacles.again_wanted.connect(self._retry)
         self._obstacles.back_wanted.connect(self.show_library_again)
+        self._obstacles.page_password_given.connect(self._on_page_password_given)
         self._stack.addWidget(self.library)
         self._stack.addWidget(self.view)
         layout = QVBoxLayout(self)
@@ -216,12 +219,17 @@ class DocumentsPage(QWidget):
     def show_page_image(self, image: PageImage, document_id: str = "") -> None:
         """Show a page image asked for; late ones of another page or document are dropped."""
         if not document_id or document_id == self._screen.document_id:
+            if self._obstacles.take_back_question(document_id):
+                self.view.pages.try_images_again()
             self.view.pages.show_image(image)
 
     def show_page_error(self, error: DesktopSlmError, document_id: str = "") -> None:
-        """The page could not be drawn: its text is shown instead."""
+        """The page could not be drawn: its text is shown instead, and a missing password asked for."""
         if not document_id or document_id == self._screen.document_id:
             self.view.pages.show_text_instead()
+            if isinstance(error, DocumentEncrypted) and document_id and self.view.document is not None:
+                self._obstacles.ask_for_pages(document_id, self.view.document.name, error.wrong_password)
+                return
             self.view.warning.say(f"{error.title}. The text of the page is shown instead.", tone="warning")
 
     def show_model_note(self, text: str) -> None:
@@ -411,6 +419,12 @@ class DocumentsPage(QWidget):
     def _on_image_wanted(self, number: int, width_px: int, quotes: tuple[str, ...]) -> None:
         if self._screen.document_id:
             self.page_image_requested.emit(self._screen.document_id, number, width_px, quotes)
+
+    @Slot(str, str)
+    def _on_page_password_given(self, document_id: str, password: str) -> None:
+        if document_id == self._screen.document_id:
+            self.page_password_given.emit(document_id, password)
+            self.view.pages.try_images_again()
 
     @Slot(int)
     def _on_queue_row_pressed(self, number: int) -> None:

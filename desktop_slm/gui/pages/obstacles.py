@@ -22,12 +22,15 @@ class Obstacles(QObject):
     """The `Work` to try once more, with its password where one was given."""
     back_wanted = Signal()
     """The user gives up on the file on screen."""
+    page_password_given = Signal(str, str)
+    """Id of a document whose pages are to be drawn, and its password."""
 
     def __init__(self, library: LibraryView, view: DocumentView, parent: QObject) -> None:
         super().__init__(parent)
         self._library = library
         self._view = view
         self._asking: Work | None = None
+        self._locked_pages = ""
         for place in (library, view):
             place.password.password_given.connect(self._on_password_given)
             place.password.skipped.connect(self._on_password_skipped)
@@ -59,6 +62,22 @@ class Obstacles(QObject):
         self._asking = work
         self._library.password.ask(work.name)
 
+    def ask_for_pages(self, document_id: str, name: str, wrong: bool) -> None:
+        """Ask beside the document on screen for the password that its pages need; its text is shown."""
+        panel = self._view.password
+        if panel.isVisibleTo(self._view) and self._locked_pages == document_id and not wrong:
+            return  # several pages were wished for
+        self._asking, self._locked_pages = None, document_id
+        panel.ask(name, wrong, pages=True)
+
+    def take_back_question(self, document_id: str) -> bool:
+        """The pages of a document can be drawn: tell whether their password was still being asked for."""
+        if not document_id or self._locked_pages != document_id:
+            return False
+        self._locked_pages = ""
+        self._view.password.hide()
+        return True
+
     def offer_again(self, work: Work) -> None:
         """The view's notice offers to try ``work`` again."""
         self._asking = work
@@ -82,15 +101,19 @@ class Obstacles(QObject):
     @Slot(str)
     def _on_password_given(self, password: str) -> None:
         work, self._asking = self._asking, None
+        locked, self._locked_pages = self._locked_pages, ""
         if work is not None:
             work.unlock(password)
             self._asking = work if work.queued else None
             self.again_wanted.emit(work)
+        elif locked:
+            self.page_password_given.emit(locked, password)
 
     @Slot()
     def _on_password_skipped(self) -> None:
         self._asking = None
-        if not self._shows_library:
+        locked, self._locked_pages = self._locked_pages, ""
+        if not self._shows_library and not locked:
             self.back_wanted.emit()
 
     @Slot()

@@ -169,6 +169,15 @@ class PageView(QFrame):
         if self._number:
             self.show_passage(self._number, self._quotes)
 
+    def try_images_again(self) -> None:
+        """What kept the pages from being drawn is gone: ask for the image anew."""
+        if self._document is None or not self._images_fail:
+            return
+        self._images_fail = False
+        self._text_button.setVisible(self._document.has_page_images)
+        number, self._number = self._number, 0
+        self.show_passage(number, self._quotes)
+
     # parts
 
     def _make_scroll(self) -> QScrollArea:

@@ -69,14 +69,23 @@ class PasswordPanel(QFrame):
         """Return what comes one after the other with Tab."""
         return [self._field, self._open, self._skip]
 
-    def ask(self, name: str, wrong: bool = False) -> None:
-        """Ask, and say when the last password was wrong."""
-        self._said.setText(f"“{one_line(name, 80)}” needs a password to be read.")
+    def ask(self, name: str, wrong: bool = False, *, pages: bool = False) -> None:
+        """Ask, and say when the last password was wrong.
+
+        Args:
+            name: Of the file.
+            wrong: A password was tried.
+            pages: The text is there already; only its pages cannot be drawn without the password.
+        """
+        what = "needs its password again, to show its pages" if pages else "needs a password to be read"
+        self._said.setText(f"“{one_line(name, 80)}” {what}.")
+        self._skip.setText("Show the text" if pages else "Skip this file")
         self._wrong.setVisible(wrong)
         self._field.clear()
         self._open.setEnabled(False)
         self.show()
-        self._field.setFocus()
+        if not pages:  # asked beside a document that is being read: the keys stay there
+            self._field.setFocus()
 
     @Slot(str)
     def _on_field_text_changed(self, text: str) -> None:
