@@ -17,10 +17,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
-from desktop_slm.documents.model import KeySentence
-from desktop_slm.errors import DocumentDamaged, DocumentEncrypted
+from desktop_slm.documents.model import Document, KeySentence, Page
+from desktop_slm.errors import DocumentDamaged, DocumentEmpty, DocumentEncrypted
 from desktop_slm.gui import theme
 from desktop_slm.gui.pages.documents import DocumentsPage
+from desktop_slm.gui.widgets.document_list import facts
 from desktop_slm.tasks.events import (
     DocumentRead,
     KeySentences,
@@ -30,7 +31,7 @@ from desktop_slm.tasks.events import (
     SentenceReady,
     Warned,
 )
-from desktop_slm.tasks.requests import FileSource, ReadDocument, Summarize
+from desktop_slm.tasks.requests import FileSource, ReadDocument, StoredSource, Summarize
 
 
 @pytest.fixture
@@ -50,17 +51,20 @@ def window(page: DocumentsPage) -> Window:
 def test_several_files_are_done_one_after_the_other(page: DocumentsPage, window: Window) -> None:
     page.open_paths(["/tmp/a.pdf", "/tmp/b.pdf", "/tmp/c.pdf", "/tmp/d.pdf"])
     states = [row.state for row in page.library.queue.rows]
-    assert states == ["working", "waiting", "waiting", "waiting"]
-    assert len(window.requests) == 1
+    assert states == ["working", "working", "waiting", "waiting"]
     read(page, "d1", name="a.pdf")
+    assert window.requests[1:] == [ReadDocument(source=FileSource("/tmp/b.pdf"))]
+    page.show_error(DocumentDamaged("b.pdf is damaged"), "read")
+    page.job_finished("read")
+    page.show_error(DocumentEncrypted("c.pdf is encrypted"), "read")
+    page.job_finished("read")
+    assert window.requests[-1] == ReadDocument(source=FileSource("/tmp/d.pdf"))
+    page.on_event(DocumentRead(id="d4", document=document(name="d.pdf")), "read")
+    page.job_finished("read")
+    assert "waits for its summary" in page.library.queue.rows[3].text()
     page.on_event(SUMMARY)
     page.job_finished()
-    assert window.requests[-1].sources == (FileSource("/tmp/b.pdf"),)
-    page.show_error(DocumentDamaged("b.pdf is damaged"))
-    page.job_finished()
-    page.show_error(DocumentEncrypted("c.pdf is encrypted"))
-    page.job_finished()
-    assert window.requests[-1].sources == (FileSource("/tmp/d.pdf"),)
+    assert window.requests[-1].sources == (StoredSource("d4"),)
     rows = page.library.queue.rows
     assert [row.state for row in rows] == ["done", "failed", "password", "working"]
     assert "b.pdf is damaged" in rows[1].text()
@@ -71,13 +75,13 @@ def test_several_files_are_done_one_after_the_other(page: DocumentsPage, window:
     assert page.library.password.isVisible()
     QTest.keyClicks(page.library.password.field, "pw")
     QTest.keyClick(page.library.password.field, Qt.Key.Key_Return)
-    page.on_event(SUMMARY)
-    page.job_finished()
-    assert window.requests[-1].sources == (FileSource("/tmp/c.pdf", "pw"),)
-    page.show_error(DocumentEncrypted("c.pdf is encrypted", wrong_password=True))
-    page.job_finished()
+    assert window.requests[-1] == ReadDocument(source=FileSource("/tmp/c.pdf", "pw"))
+    page.show_error(DocumentEncrypted("c.pdf is encrypted", wrong_password=True), "read")
+    page.job_finished("read")
     assert page.library.password.isVisible()
     assert page.library.password.says_wrong
+    page.on_event(SUMMARY)
+    page.job_finished()
     click(rows[1].button)
     assert window.requests[-1].sources == (FileSource("/tmp/b.pdf"),)
 
@@ -145,12 +149,16 @@ def test_events_of_one_document_do_not_reach_another(page: DocumentsPage, window
 def test_a_second_drop_waits_and_stop_takes_it_out_of_the_line(page: DocumentsPage, window: Window) -> None:
     page.open_paths(["/tmp/a.pdf"])
     page.open_paths(["/tmp/b.pdf"])
-    assert page.view.job.text().startswith("Waits for “a.pdf”")
+    assert page.view.job.text() == "Reading"
+    page.on_event(DocumentRead(id="d2", document=document(name="b.pdf")), "read")
+    page.job_finished("read")
+    assert page.view.job.text() == "Waits for “a.pdf”"
+    made = len(window.requests)
     click(page.view.job.stop_button)
     assert window.stops == 0
     page.job_finished()
-    assert len(window.requests) == 1
-    assert "Stopped" in page.view.error.text()
+    assert len(window.requests) == made
+    assert page.view.summary.invitation_button.text() == "Summarize"
 
 
 # library
@@ -350,3 +358,39 @@ def _alive(widget: object) -> bool:
     import shiboken6
 
     return bool(shiboken6.isValid(widget))
+
+
+# scans
+
+
+def scan(name: str = "scan.pdf") -> Document:
+    return Document(
+        title="", name=name, format="pdf", language="", pages=(Page(number=1, blocks=(), is_image=True),)
+    )
+
+
+def test_a_scan_is_called_a_scan_and_offers_no_summary(page: DocumentsPage, window: Window) -> None:
+    page.open_paths(["/tmp/scan.pdf"])
+    page.on_event(DocumentRead(id="d1", document=scan()))
+    page.show_error(DocumentEmpty("The document is a scan without text: there is nothing to summarize"))
+    page.job_finished()
+    summary = page.view.summary
+    assert not summary.invitation_button.isVisible()
+    assert any("a scan without text" in label.text() for label in summary.findChildren(QLabel))
+    assert page.view.error.isHidden()
+    page.show_document(stored("d1"))
+    assert summary.invitation_button.isVisible()
+
+
+def test_a_scan_in_a_list_of_files_is_named_in_its_row(page: DocumentsPage, window: Window) -> None:
+    page.open_paths(["/tmp/a.pdf", "/tmp/scan.pdf"])
+    page.on_event(DocumentRead(id="d2", document=scan()), "read")
+    page.on_event(ReadDone(id="d2", seconds=0.1), "read")
+    page.job_finished("read")
+    assert page.library.queue.rows[1].text() == "scan.pdf: a scan without text, 1 page"
+    read(page, "d1")
+    page.on_event(SUMMARY)
+    made = len(window.requests)
+    page.job_finished()
+    assert len(window.requests) == made
+    assert facts(record("d2", "scan.pdf", words=0, language="")) == "5 pages · a scan without text"

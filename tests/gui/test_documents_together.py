@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from document_samples import SENTENCES, SUMMARY, stored
+from document_samples import SENTENCES, SUMMARY, document, stored
 from documents_driver import Window, click, read, shown_page
 from msgspec.structs import replace
 from PySide6.QtGui import QGuiApplication
@@ -16,7 +16,15 @@ from desktop_slm.errors import EngineCrashed
 from desktop_slm.gui.pages.documents import DocumentsPage
 from desktop_slm.gui.widgets.citation_view import Origin
 from desktop_slm.gui.widgets.together_view import TogetherView
-from desktop_slm.tasks.events import Cited, Coverage, Section, Sentence, SentenceReady, SummaryDone
+from desktop_slm.tasks.events import (
+    Cited,
+    Coverage,
+    DocumentRead,
+    Section,
+    Sentence,
+    SentenceReady,
+    SummaryDone,
+)
 from desktop_slm.tasks.requests import StoredSource, Summarize
 
 FIRST = Sentence(text="Revenue rose.", citations=(Cited(page=2, quote="Page 2 begins here.", document="d1"),))
@@ -46,6 +54,8 @@ def window(page: DocumentsPage) -> Window:
 
 def two_files(page: DocumentsPage) -> None:
     page.open_paths(["/tmp/report.pdf", "/tmp/letter.docx"])
+    page.on_event(DocumentRead(id="d2", document=document(name="letter.docx", images=False)), "read")
+    page.job_finished("read")
     for identifier, name, images in (("d1", "report.pdf", True), ("d2", "letter.docx", False)):
         read(page, identifier, name=name, images=images)
         page.on_event(SUMMARY)
@@ -74,6 +84,8 @@ def test_it_is_offered_once_two_files_are_done(page: DocumentsPage, window: Wind
     page.open_paths(["/tmp/a.pdf", "/tmp/b.pdf"])
     assert page.library.queue.together_button.isHidden()
     read(page, "d1")
+    page.on_event(DocumentRead(id="d2", document=document()), "read")
+    page.job_finished("read")
     page.on_event(SUMMARY)
     page.job_finished()
     assert page.library.queue.together_button.isHidden()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from desktop_slm.documents.model import PageImage
 from desktop_slm.errors import DesktopSlmError, DocumentEncrypted, StorageFailed
 from desktop_slm.gui.desks.desk import Desk
 from desktop_slm.gui.job import run_call
+from desktop_slm.gui.pages.document_work import LANES, Lane
 from desktop_slm.gui.pages.documents import DocumentsPage
 from desktop_slm.gui.widgets.citation_view import Origin, Place
 from desktop_slm.store.records import DocumentRecord, StoredDocument
@@ -85,6 +87,34 @@ class Readers:
             session.close()
 
 
+class LaneDesk(Desk):
+    """Runs what the page has asked for in one of its lanes."""
+
+    def __init__(self, app: App, page: DocumentsPage, lane: Lane, readers: Readers, parent: QObject) -> None:
+        super().__init__(app, parent)
+        self._page = page
+        self._lane: Lane = lane
+        self._readers = readers
+        self._password = ""
+
+    def run(self, request: Request) -> None:
+        """Start ``request``, and remember what its file is opened with."""
+        self._password = _password_of(request)
+        super().run(request)
+
+    def _take(self, event: ev.TaskEvent) -> None:
+        if isinstance(event, ev.DocumentRead) and event.id and self._password:
+            self._readers.remember(event.id, self._password)  # its pages are encrypted as well
+        self._page.on_event(event, self._lane)
+
+    def _fail(self, error: DesktopSlmError) -> None:
+        self._page.show_error(error, self._lane)
+
+    def _finish(self) -> None:
+        self._password = ""
+        self._page.job_finished(self._lane)
+
+
 class DocumentsDesk(Desk):
     """Serves one `DocumentsPage`.
 
@@ -101,9 +131,13 @@ class DocumentsDesk(Desk):
         self.page = page
         self._readers = Readers(app)
         self._wanted: Place | None = None
-        self._password = ""
+        self._lanes = {lane: LaneDesk(app, page, lane, self._readers, self) for lane in LANES}
+        for desk in self._lanes.values():
+            desk.activity_changed.connect(self._on_lane_activity_changed)
+            desk.kept.connect(self._on_lane_kept)
+            desk.model_used.connect(self.model_used)
         page.request_made.connect(self._on_page_request_made)
-        page.stop_requested.connect(self.stop)
+        page.stop_requested.connect(self._on_page_stop_requested)
         page.page_image_requested.connect(self._on_page_image_requested)
         page.page_password_given.connect(self._on_page_password_given)
         page.document_selected.connect(self.open)
@@ -122,7 +156,7 @@ class DocumentsDesk(Desk):
 
     @Slot(str)
     def open(self, document: str) -> None:
-        """Show a kept document, with its newest summary."""
+        """Show a kept document, with its newest whole summary."""
         run_call(partial(self._load, document), self._on_loaded, self._on_error)
 
     def open_at(self, cited: ev.Cited) -> None:
@@ -143,9 +177,30 @@ class DocumentsDesk(Desk):
         """Take a document back from the trash."""
         run_call(partial(self._app.library.restore, document), self._on_restored, self._on_error)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a request runs in any lane."""
+        return any(desk.busy for desk in self._lanes.values())
+
+    @Slot()
+    def stop(self) -> None:
+        """Ask what the status bar speaks of to end and keep what it has."""
+        for desk in self._lanes.values():
+            if desk.busy:
+                desk.stop()
+                return
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until the worker threads of all lanes have let go."""
+        until = time.monotonic() + timeout_s
+        for desk in self._lanes.values():
+            desk.wait(until - time.monotonic())
+
     def close(self) -> None:
-        """Stop the request and end the reader."""
+        """Stop all requests and end the reader."""
         super().close()
+        for desk in self._lanes.values():
+            desk.close()
         self._readers.end()
 
     # Work off the GUI thread
@@ -162,11 +217,13 @@ class DocumentsDesk(Desk):
     def _load(self, document: str) -> tuple[StoredDocument, ev.SummaryDone | None, Summarize | None]:
         stored = self._app.library.get(document)
         summaries = [made for made in self._app.library.summaries(document) if len(made.documents) == 1]
-        newest = max(summaries, key=_created, default=None)
-        if newest is None:
-            return stored, None, None
-        done, request = _decode(newest.result, newest.request)
-        return stored, done, request
+        shown: tuple[ev.SummaryDone | None, Summarize | None] = (None, None)
+        for made in sorted(summaries, key=_created, reverse=True):
+            done, request = _decode(made.result, made.request)
+            if done is not None and done.reason != "cancelled":
+                return stored, done, request
+            shown = shown if shown[0] is not None else (done, request)
+        return stored, *shown
 
     def _load_summary(
         self, summary: str
@@ -217,21 +274,28 @@ class DocumentsDesk(Desk):
 
     @Slot(object)
     def _on_page_request_made(self, request: Request) -> None:
-        self._password = _password_of(request)
-        self.run(request)
+        lane: Lane = "read"
+        if isinstance(request, Summarize | Ask):
+            lane = "summary" if isinstance(request, Summarize) else "question"
+        self._lanes[lane].run(request)
 
-    def _take(self, event: ev.TaskEvent) -> None:
-        if isinstance(event, ev.DocumentRead) and event.id and self._password:
-            self._readers.remember(event.id, self._password)  # its pages are encrypted as well
-        self.page.on_event(event)
+    @Slot(str)
+    def _on_page_stop_requested(self, lane: Lane) -> None:
+        self._lanes[lane].stop()
 
-    def _fail(self, error: DesktopSlmError) -> None:
-        self.page.show_error(error)
+    @Slot()
+    def _on_lane_activity_changed(self) -> None:
+        """Say what the first busy lane does: there is room for one."""
+        for desk in self._lanes.values():
+            if desk.busy and desk.activity:
+                self._say(desk.activity, desk.fraction, desk.left_s)
+                return
+        self._say("")
 
-    def _finish(self) -> None:
-        self._password = ""
-        self.page.job_finished()
+    @Slot()
+    def _on_lane_kept(self) -> None:
         self.refresh()
+        self.kept.emit()
 
     # Answers
 
@@ -343,8 +407,9 @@ def _password_of(request: Request) -> str:
     match request:
         case ReadDocument(source=FileSource(password=password)):
             return password
-        case Summarize(sources=(FileSource(password=password),)) | Ask(
-            sources=(FileSource(password=password),)
+        case (
+            Summarize(sources=(FileSource(password=password),))
+            | Ask(sources=(FileSource(password=password),))
         ):
             return password
         case _:

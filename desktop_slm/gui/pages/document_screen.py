@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from desktop_slm.documents.model import Document, KeySentence
-from desktop_slm.gui.pages.document_work import Work, WorkLine
-from desktop_slm.gui.widgets.document_view import DocumentView
+from desktop_slm.gui.pages.document_work import Work, WorkLine, textless
+from desktop_slm.gui.widgets.document_view import QUESTIONS_TAB, DocumentView
 from desktop_slm.gui.widgets.plain_label import one_line
 from desktop_slm.gui.widgets.summary_view import coverage_text
 from desktop_slm.store.records import StoredDocument
@@ -27,6 +27,7 @@ from desktop_slm.tasks.events import (
 from desktop_slm.tasks.requests import Ask, Source, StoredSource, Summarize
 
 NO_SUMMARY = "No summary yet. The key sentences below are the document's own."
+NO_TEXT = "There is nothing here to summarize or to search: this document is {}."
 STOPPED = "Stopped. What was written is kept; going on uses the notes already taken."
 
 
@@ -44,6 +45,10 @@ class DocumentScreen:
         self._file: Work | None = None
         self.document_id = ""
         self.summary: SummaryDone | None = None
+        self._request: Summarize | None = None
+        self._earlier: tuple[SummaryDone, Summarize | None] | None = None
+        self._said: tuple[Work, str] | None = None
+        view.tabs.currentChanged.connect(self.show_job)
 
     # which document
 
@@ -59,9 +64,16 @@ class DocumentScreen:
     @property
     def works(self) -> list[Work]:
         """What runs or waits for the document on screen, the running one first."""
-        if self._file is not None and self._file.outcome == "":
-            return [self._file]
-        return self._line.of_document(self.document_id)
+        of_file = [self._file] if self._file is not None and self._file.outcome == "" else []
+        return list(dict.fromkeys([*of_file, *self._line.of_document(self.document_id)]))
+
+    @property
+    def leading(self) -> Work | None:
+        """The work that the line above the document speaks of and Stop ends: that of the tab in front."""
+        works = self.works
+        wants_question = self.view.tabs.currentIndex() == QUESTIONS_TAB
+        matching = (work for work in works if isinstance(work.request, Ask) is wants_question)
+        return next(matching, next(iter(works), None))
 
     @property
     def summarizing(self) -> list[Work]:
@@ -79,7 +91,7 @@ class DocumentScreen:
     def leave(self) -> str:
         """Show no document any more; return the id of the one that was shown."""
         left, self.document_id, self._file = self.document_id, "", None
-        self.summary = None
+        self.summary = self._request = self._earlier = self._said = None
         return left
 
     def show_file(self, work: Work) -> None:
@@ -104,8 +116,9 @@ class DocumentScreen:
     def show_summary(self, done: SummaryDone, request: Summarize | None) -> None:
         """Show a finished or kept summary, and with ``request`` the choices it was made with."""
         if any(work.outcome != "done" for work in self.summarizing):
-            return  # a newer one is being written
-        self.summary = done
+            self._earlier = (done, request)  # a newer one is being written
+            return
+        self.summary, self._request, self._earlier = done, request, None
         view = self.view
         if request is not None:
             view.bar.choose(request.length, request.style)
@@ -116,13 +129,13 @@ class DocumentScreen:
         view.bar.set_ready(True, bool(done.sentences))
 
     def _show_read(self, document: Document, key_sentences: Sequence[KeySentence]) -> None:
-        self.summary = None
+        self.summary = self._request = self._earlier = self._said = None
         self.view.show_document(document)
         self.view.summary.show_key_sentences(key_sentences)
-        self.view.summary.show_invitation(NO_SUMMARY, "Summarize")
+        self._invite()
 
     def _show_again(self, work: Work) -> None:
-        running = work is self._line.running
+        running = self._line.runs(work)
         if isinstance(work.request, Ask):
             self.view.answers.add_question(work.request.question, waiting=not running)
         if not running:
@@ -138,10 +151,28 @@ class DocumentScreen:
         """Say what a work waits for."""
         if not self.shows(work):
             return
-        running = self._line.running
-        name = f" “{one_line(running.name, 60)}”" if running is not None else " the work before it"
-        self.view.job.start(f"Waits for{name}")
-        self.view.summary.hide_invitation()
+        self.show_job()
+        if isinstance(work.request, Summarize):
+            self.view.summary.hide_invitation()
+
+    def show_job(self) -> None:
+        """Say above the document what is being done with it, or what that waits for."""
+        work = self.leading
+        if work is None:
+            self._said = None
+            self.view.job.finish()
+            return
+        running = self._line.running_in(work.lane)
+        if running is work:
+            said = work.doing
+        elif self._line.lane_of(work) is not None:
+            said = "Reading"
+        else:
+            name = f" “{one_line(running.name, 60)}”" if running is not None else " the work before it"
+            said = f"Waits for{name}"
+        if self._said != (work, said):
+            self._said = (work, said)
+            self.view.job.start(said)
 
     def show_started(self, work: Work) -> None:
         """Make room for what a work will tell."""
@@ -150,6 +181,8 @@ class DocumentScreen:
         view = self.view
         view.error.say("")
         if isinstance(work.request, Summarize):
+            if self.summary is not None:
+                self._earlier = (self.summary, self._request)
             view.summary.clear_summary()
             view.summary.hide_invitation()
             view.summary.set_style(work.request.style)
@@ -157,7 +190,8 @@ class DocumentScreen:
             self.summary = None
         elif isinstance(work.request, Ask):
             view.answers.begin()
-        view.job.start(work.doing)
+        self._said = None
+        self.show_job()
 
     def show_event(self, work: Work, event: TaskEvent) -> None:
         """Show what a work tells, when it is about the document on screen."""
@@ -170,7 +204,8 @@ class DocumentScreen:
             case KeySentences():
                 view.summary.show_key_sentences(event.sentences)
             case Progress():
-                view.job.show_progress(event)
+                if work is self.leading:
+                    view.job.show_progress(event)
             case SentenceReady():
                 self._show_sentence(work, event)
             case Piece() if event.kind == "answer":
@@ -179,11 +214,12 @@ class DocumentScreen:
             case Warned():
                 view.warning.say(event.text, tone="note" if isinstance(work.request, Ask) else "warning")
             case SummaryDone():
-                self.show_summary(event, None)
+                if event.reason != "cancelled" or (event.sentences and self._earlier is None):
+                    self.show_summary_of(work, event)
             case AnswerDone():
                 view.answers.show_done(event)
-            case ReadDone():
-                view.summary.show_invitation(NO_SUMMARY, "Summarize")
+            case ReadDone() if not self._line.waits(work):
+                self._invite()
                 if work.action == "ask":
                     view.show_questions()
             case _:
@@ -193,8 +229,10 @@ class DocumentScreen:
         """Show how a work ended; tell whether the view asks to try it again."""
         if not self.shows(work):
             return False
-        self.view.job.finish()
+        self.show_job()
         if work.outcome not in ("stopped", "failed"):
+            if work.textless:
+                self._invite()
             return False
         if isinstance(work.request, Ask):
             self.view.answers.show_ended("Stopped.")
@@ -203,8 +241,25 @@ class DocumentScreen:
             return True
         elif isinstance(work.request, Summarize):
             self.view.summary.clear_draft()
-            self._invite_after()
+            if self._earlier is not None:
+                self._show_earlier()
+            else:
+                self._invite_after()
         return False
+
+    def _show_earlier(self) -> None:
+        """A newer summary did not come about: show the one there was."""
+        if self._earlier is None or any(self._line.waits(work) for work in self.summarizing):
+            return
+        done, request = self._earlier
+        self.view.summary.clear_summary()
+        self.show_summary(done, request)
+
+    def show_summary_of(self, work: Work, done: SummaryDone) -> None:
+        """Show the summary that ``work`` has made; the choices in the bar are its own."""
+        request = work.request if isinstance(work.request, Summarize) else None
+        self.show_summary(done, None)
+        self._request = request
 
     def _show_document_read(self, work: Work, event: DocumentRead) -> None:
         if self.view.document is not None and self.document_id == event.id:
@@ -216,7 +271,8 @@ class DocumentScreen:
             self.view.summary.set_style(work.request.style)
         if self.view.hasFocus():
             self.view.pages.take_focus()
-        self.view.job.start(work.doing)
+        self._said = None
+        self.show_job()
 
     def _show_sentence(self, work: Work, event: SentenceReady) -> None:
         if isinstance(work.request, Ask):
@@ -228,5 +284,13 @@ class DocumentScreen:
         """Offer to go on where a summary has been stopped, or to make one where it failed."""
         if self.view.summary.sentence_views:
             self.view.summary.show_invitation(STOPPED, "Go on")
-        elif self.view.document is not None:
-            self.view.summary.show_invitation(NO_SUMMARY, "Summarize")
+        else:
+            self._invite()
+
+    def _invite(self) -> None:
+        """Offer to summarize what has text, and say of the rest what it is."""
+        if self.view.document is None:
+            return
+        without = textless(self.view.document)
+        said = NO_TEXT.format(without) if without else NO_SUMMARY
+        self.view.summary.show_invitation(said, "" if without else "Summarize")

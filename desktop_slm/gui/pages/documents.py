@@ -1,7 +1,7 @@
 """The Documents page: the library, and one document with its summary beside its pages.
 
-The page turns what a person does into requests, runs them one at a time, and gives each event to the view of
-the document it belongs to; work goes on while another document, or the library, is on screen.
+The page turns what a person does into requests, runs one per lane at a time, and gives each event to the view
+of the document it belongs to; work goes on while another document, or the library, is on screen.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from desktop_slm.documents.model import PageImage
-from desktop_slm.errors import DesktopSlmError, DocumentEncrypted
+from desktop_slm.errors import DesktopSlmError, DocumentEmpty, DocumentEncrypted
 from desktop_slm.gui import theme
 from desktop_slm.gui.pages.document_screen import DocumentScreen
-from desktop_slm.gui.pages.document_work import DropAction, Work, WorkLine, expand
+from desktop_slm.gui.pages.document_work import DropAction, Lane, Work, WorkLine, expand
 from desktop_slm.gui.pages.obstacles import Obstacles
 from desktop_slm.gui.pages.together_screen import TogetherScreen
 from desktop_slm.gui.widgets.citation_view import Origin
@@ -43,13 +44,15 @@ from desktop_slm.tasks.requests import Ask, FileSource, ReadDocument, Source, St
 class DocumentsPage(QWidget):
     """Library and document view; emits wishes, is told facts.
 
-    One request runs at a time: the page emits the next one only after `job_finished`.
+    One request runs per lane, told apart by its class: `Summarize`, `Ask`, `ReadDocument`. The page emits the
+    next one of a lane only after its `job_finished`. Where it is told something of a lane, an empty one
+    stands for that in which something runs.
     """
 
     request_made = Signal(object)
     """A `Summarize`, `Ask` or `ReadDocument` to run; its events go to `on_event`."""
-    stop_requested = Signal()
-    """Stop the running request."""
+    stop_requested = Signal(str)
+    """Stop the request that runs in this lane: ``summary``, ``question`` or ``read``."""
     page_image_requested = Signal(str, int, int, object)
     """Document id, page from 1, width in pixels, tuple of quotes; answered by `show_page_image`."""
     document_selected = Signal(str)
@@ -74,6 +77,7 @@ class DocumentsPage(QWidget):
         theme.set_kind(self, "page")
         self._line = WorkLine()
         self._works: dict[int, Work] = {}
+        self._library_said = ""
         self.library = LibraryView()
         self.view = DocumentView()
         self._screen = DocumentScreen(self.view, self._line)
@@ -171,21 +175,25 @@ class DocumentsPage(QWidget):
         self._leave_document()
         self._together.show_kept(done, origins)
 
-    def on_event(self, event: TaskEvent) -> None:
-        """Take an event of the request that runs."""
-        work = self._line.running
+    def on_event(self, event: TaskEvent, lane: Lane | Literal[""] = "") -> None:
+        """Take an event of the request that runs in ``lane``."""
+        work = self._running_in(lane)
         if work is None:
             return
         match event:
             case DocumentRead() if not work.origins:
-                work.document_id, work.document = event.id, event.document
-                work.origin = Origin(event.document.name, event.document.page_unit)
+                work.take_document(event.id, event.document)
             case KeySentences():
                 work.key_sentences = event.sentences
             case Progress():
-                self.library.job.show_progress(event)
+                if work is self._library_work:
+                    self.library.job.show_progress(event)
             case SentenceReady():
                 work.sentences.append(event)
+            case SummaryDone() if event.reason == "cancelled":
+                work.outcome = "stopped"
+            case ReadDone() if self._line.waits(work):
+                pass  # its summary is still to come
             case SummaryDone() | AnswerDone() | ReadDone():
                 work.outcome = "done"
             case _:
@@ -195,24 +203,35 @@ class DocumentsPage(QWidget):
         if work.outcome == "done" and work.action == "translate" and work.document is not None:
             self.translate_requested.emit(work.document.text, work.document.language)
 
-    def job_finished(self) -> None:
-        """The request has ended (done, stopped or failed); the next one may be emitted."""
-        work = self._line.end()
-        if work is not None:
-            work.outcome = work.outcome or "stopped"
-            work.forget_password()
-            self._show_ended(work)
-            self._let_go(work)
-        self.library.job.finish()
+    def job_finished(self, lane: Lane | Literal[""] = "") -> None:
+        """The request of ``lane`` has ended (done, stopped or failed); the next one may be emitted."""
+        work = self._running_in(lane)
+        ended = self._line.lane_of(work) if work is not None else None
+        if work is not None and ended is not None:
+            self._line.end(ended)
+            if work.textless and not work.outcome:
+                work.outcome = "done"  # there is nothing to summarize
+            if work.document_id and not work.textless and ended == "read" and self._line.waits(work):
+                self._show_read_ahead(work)
+            else:
+                self._line.drop(work)
+                work.outcome = work.outcome or "stopped"
+                work.forget_password()
+                self._show_ended(work)
+                self._let_go(work)
         self._start_next()
+        self._show_library_job()
+        self._screen.show_job()
 
-    def show_error(self, error: DesktopSlmError) -> None:
-        """Show why the request failed; an encrypted document asks for its password."""
-        work = self._line.running
+    def show_error(self, error: DesktopSlmError, lane: Lane | Literal[""] = "") -> None:
+        """Show why the request of ``lane`` failed; an encrypted document asks for its password."""
+        work = self._running_in(lane)
         if work is None:
             self._obstacles.say(error)
         elif work.origins:
             self._together.show_error(work, error)
+        elif isinstance(error, DocumentEmpty) and work.textless:
+            work.outcome = "done"  # it has been read, and is named for what it is
         else:
             self._obstacles.show_failed(work, error, self._screen.shows(work))
 
@@ -277,35 +296,57 @@ class DocumentsPage(QWidget):
         bar = self.view.bar
         return Summarize(sources=sources, length=bar.length, style=bar.style_name)
 
+    def _running_in(self, lane: Lane | Literal[""]) -> Work | None:
+        return self._line.running_in(lane) if lane else next(iter(self._line.running), None)
+
     def _begin(self, work: Work, *, first: bool = False) -> None:
         self._line.put(work, first=first)
         self._start_next()
-        if self._line.running is not work:
+        if not self._line.runs(work):
             self._screen.show_waiting(work)
 
     def _start_next(self) -> None:
-        work = self._line.take()
-        if work is None:
-            return
+        while (taken := self._line.take()) is not None:
+            lane, work = taken
+            ahead = lane != work.lane
+            if work.queued:
+                self.library.queue.show_state(work.number, "working", "reading…" if ahead else "")
+            if not ahead:
+                self._screen.show_started(work)
+                self._together.show_started(work)
+            self._show_library_job()
+            self.request_made.emit(work.request_for(lane))
+
+    def _show_read_ahead(self, work: Work) -> None:
+        """A file has been read while its summary waits."""
+        work.forget_password()
+        work.document = None  # the summary brings it again: two hundred files are not held meanwhile
         if work.queued:
-            self.library.queue.show_state(work.number, "working")
-        self._screen.show_started(work)
-        self._together.show_started(work)
-        self._show_library_job()
-        self.request_made.emit(work.request)
+            self.library.queue.show_state(work.number, "waiting", "read, waits for its summary")
+        self.library_requested.emit()
+
+    @property
+    def _library_work(self) -> Work | None:
+        """What the library's line speaks of."""
+        return next(iter(self._line.running), None)
 
     def _show_library_job(self) -> None:
-        running = self._line.running
-        if running is None:
+        work = self._library_work
+        if work is None:
+            self._library_said = ""
             self.library.job.finish()
-        else:
-            self.library.job.start(f"{running.doing} {one_line(running.name, 80)}".strip())
+            return
+        doing = work.doing if self._line.runs(work) else "Reading"
+        said = f"{doing} {one_line(work.name, 80)}".strip()
+        if said != self._library_said or self.library.job.isHidden():
+            self._library_said = said
+            self.library.job.start(said)
 
     def _show_ended(self, work: Work) -> None:
         """Show how a work ended, in the list of files and in its document."""
         if work.queued and work.outcome in ("done", "stopped", "password"):
             self.library.queue.show_state(work.number, work.outcome, work.result)
-        if work.outcome == "done":
+        if work.outcome == "done" or work.document_id:
             self.library_requested.emit()
         self._together.show_ended(work)
         if self._screen.show_ended(work):
@@ -324,16 +365,17 @@ class DocumentsPage(QWidget):
 
     @Slot()
     def _on_stop_pressed(self) -> None:
-        shown = self._together.work if self._together.on_screen else next(iter(self._screen.works), None)
-        if shown is not None and self._line.drop(shown):
+        shown = self._together.work if self._together.on_screen else self._screen.leading
+        if self.shows_library:
+            shown = self._library_work
+        if shown is None:
+            return
+        lane = self._line.lane_of(shown)
+        if self._line.drop(shown) and lane is None:
             shown.outcome = "stopped"
             self._show_ended(shown)
-            return
-        running = self._line.running
-        if running is None:
-            return
-        if self.shows_library or running is shown or self._screen.shows(running):
-            self.stop_requested.emit()
+        elif lane is not None:
+            self.stop_requested.emit(lane)
 
     @Slot()
     def _on_together_pressed(self) -> None:
@@ -373,7 +415,7 @@ class DocumentsPage(QWidget):
             return
         for work in busy:
             if not self._line.drop(work):
-                self.stop_requested.emit()
+                self.stop_requested.emit("summary")
         self._on_summarize_pressed()
 
     @Slot(str, bool)
@@ -381,7 +423,7 @@ class DocumentsPage(QWidget):
         request = Ask(sources=self._screen.sources, question=question, read_everything=everything)
         work = self._document_work(request)
         if work is not None:
-            self.view.answers.add_question(question, waiting=self._line.running is not None)
+            self.view.answers.add_question(question, waiting=self._line.running_in("question") is not None)
             self._begin(work)
 
     def _document_work(self, request: Summarize | Ask) -> Work | None:

@@ -37,8 +37,12 @@ def language_name(code: str) -> str:
 def facts(record: DocumentRecord) -> str:
     """Return ``212 pages · 84,120 words · English``."""
     pages = "1 page" if record.pages == 1 else f"{record.pages:,} pages"
-    words = f"{record.words:,} words" if record.words else ""
+    words = f"{record.words:,} words" if record.words else _without_words(record)
     return " · ".join(part for part in (pages, words, language_name(record.language)) if part)
+
+
+def _without_words(record: DocumentRecord) -> str:
+    return "a scan without text" if record.format == "pdf" else "no text"
 
 
 class DocumentListModel(QAbstractListModel):
