@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from desktop_slm.cli import numbers
+from desktop_slm.cli.secrets_given import add_password
 from desktop_slm.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def add(
     command.add_argument(
         "--read-everything", action="store_true", help="read all of the text for this question; takes longer"
     )
+    add_password(command)
     command.add_argument("--seed", type=numbers.seed, metavar="N")
     command.set_defaults(run=run)
 
@@ -44,17 +46,21 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
     if bool(arguments.files) == arguments.library:
         raise InvalidRequest("Nothing to ask", "Name at least one file, or use --library alone.")
     session.open(required=arguments.library)
-    sources: tuple[Source, ...] = tuple(FileSource(path) for path in arguments.files)
+    sources: tuple[Source, ...] = tuple(
+        FileSource(path, session.document_password) for path in arguments.files
+    )
     if arguments.library:
         sources = _library(session)
     documents: list[Document] = []
+    names: dict[str, str] = {}
     out = session.out
 
     def on_event(event: TaskEvent) -> None:
         if isinstance(event, DocumentRead):
             documents.append(event.document)
+            names[event.id] = event.document.name
         elif isinstance(event, SentenceReady):
-            out.paragraph(with_places(out, event.sentence, places(documents)))
+            out.paragraph(with_places(out, event.sentence, places(len(documents) > 1, names)))
 
     request = Ask(
         sources=sources,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from desktop_slm.cli import numbers
+from desktop_slm.cli.secrets_given import add_password
 
 if TYPE_CHECKING:
     from desktop_slm.cli.session import Session
@@ -38,6 +39,7 @@ def add(
     command.add_argument("--temperature", type=_temperature, metavar="X")
     command.add_argument("--seed", type=numbers.seed, metavar="N")
     command.add_argument("--attach", action="append", default=[], metavar="FILE")
+    add_password(command)
     command.set_defaults(run=run)
 
 
@@ -57,7 +59,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
         text=arguments.prompt or "",
         conversation=arguments.conversation,
         system=arguments.system,
-        attachments=tuple(FileSource(path) for path in arguments.attach),
+        attachments=tuple(FileSource(path, session.document_password) for path in arguments.attach),
         model=arguments.model,
         max_tokens=arguments.max_tokens,
         sampling=_sampling(arguments),
@@ -156,14 +158,20 @@ def _command(
     match command:
         case "/attach" if rest:
             session.out.message(f"{rest} comes with the next message.")
-            return request, (*waiting, FileSource(rest))
+            return request, (*waiting, FileSource(rest, session.document_password))
+        case "/attach":
+            session.out.message("Name the file: /attach FILE")
+            return request, waiting
         case "/system":
             return msgspec.structs.replace(request, system=rest), waiting
         case "/new":
             session.out.message("A new conversation.")
             return msgspec.structs.replace(request, conversation=""), ()
-        case _:
+        case "/help":
             session.out.message(_HELP)
+            return request, waiting
+        case _:
+            session.out.message(f"There is no command {command}.\n{_HELP}")
             return request, waiting
 
 

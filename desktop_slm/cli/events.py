@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from desktop_slm.cli.session import Session
 from desktop_slm.cli.shapes import shape
+from desktop_slm.errors import DocumentEncrypted
 from desktop_slm.tasks.events import (
     AnswerDone,
     ChatDone,
@@ -45,7 +46,7 @@ def follow(
     """
     last: Done | None = None
     with session.stoppable():
-        for event in session.run(request):
+        for event in _run(session, request):
             if isinstance(event, done):
                 last = event
                 if on_done is not None:
@@ -57,6 +58,20 @@ def follow(
     if last is None:
         session.out.event("done", {"reason": "cancelled", "model": "", "seconds": 0.0})
     return last
+
+
+def _run(session: Session, request: Request) -> Iterator[TaskEvent]:
+    """Run a request; that a document wants a password is told in the words of the command line."""
+    try:
+        yield from session.run(request)
+    except DocumentEncrypted as error:
+        if error.wrong_password:
+            message = "Check what the file given with --password-file holds."
+        elif "PDF" in error.title:
+            message = "Use --password-file FILE, or open it in the window, which asks for the password."
+        else:
+            raise
+        raise DocumentEncrypted(error.title, message, wrong_password=error.wrong_password) from error
 
 
 def _show(session: Session, event: TaskEvent) -> None:

@@ -134,7 +134,8 @@ def _show(session: Session, identifier: str) -> tuple[list[HistoryItem], dict[st
         done = msgspec.json.decode(summary.result, type=SummaryDone)
         out.heading(summary.title)
         out.text()
-        print_sentences(out, done.sentences, "bullets", places(()))
+        names = {one: app.library.get(one).record.name for one in summary.documents}
+        print_sentences(out, done.sentences, "bullets", places(len(names) > 1, names))
         item = _item(identifier, kind, summary.title, summary.created)
         return [item], {"sentences": [shapes.sentence(one) for one in done.sentences]}
     translation = app.library.translation(identifier)

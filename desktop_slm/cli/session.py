@@ -9,12 +9,14 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from desktop_slm.cli.output import Output
-from desktop_slm.errors import InvalidRequest, KeyringUnavailable, VaultInUse, VaultLocked
+from desktop_slm.cli.secrets_given import secret_in
+from desktop_slm.errors import KeyringUnavailable, VaultInUse, VaultLocked
 from desktop_slm.paths import Paths
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 PASSPHRASE_VARIABLE = "DESKTOP_SLM_PASSPHRASE"  # noqa: S105 - a name, no passphrase
 STOPPED = 130
-_LONGEST_PASSPHRASE = 4096
 
 
 class Session:
@@ -40,6 +41,7 @@ class Session:
 
         self.out = Output(as_json=arguments.json, quiet=arguments.quiet)
         self.passphrase = _passphrase(arguments)
+        self._password_file: str | None = getattr(arguments, "password_file", None)
         self._stopping = False
         self._said_so = False
         paths = Paths.under(Path(arguments.home)) if arguments.home else Paths.default()
@@ -88,6 +90,15 @@ class Session:
     def run(self, request: Request) -> Iterator[TaskEvent]:
         """Run a request; Ctrl+C lets it wind up, a second one ends it at once."""
         return self.app.run(request, self.winds_up)
+
+    @cached_property
+    def document_password(self) -> str:
+        """The password for protected documents, empty without one.
+
+        Raises:
+            InvalidRequest: Its file cannot be used.
+        """
+        return secret_in(self._password_file, "password") if self._password_file else ""
 
     def choose_model(self, name: str, task: str) -> ChosenModel:
         """Find a model, showing how the starter is prepared."""
@@ -159,14 +170,4 @@ def _passphrase(arguments: argparse.Namespace) -> str | None:
     """Return the passphrase given by file or environment, None without one."""
     if not arguments.passphrase_file:
         return os.environ.get(PASSPHRASE_VARIABLE) or None
-    try:
-        with Path(arguments.passphrase_file).open(encoding="utf-8") as file:
-            text = file.read(_LONGEST_PASSPHRASE + 1)
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise InvalidRequest(
-            "The passphrase file cannot be read", "Check the name and its permissions."
-        ) from error
-    passphrase = text.rstrip("\r\n")
-    if not passphrase or len(text) > _LONGEST_PASSPHRASE:
-        raise InvalidRequest("The passphrase file is empty or too long", "Put the passphrase alone into it.")
-    return passphrase
+    return secret_in(arguments.passphrase_file, "passphrase")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from desktop_slm.cli import numbers
+from desktop_slm.cli.secrets_given import add_password
 
 if TYPE_CHECKING:
     from desktop_slm.cli.output import Output
@@ -34,6 +35,7 @@ def add(
     command.add_argument("--focus", metavar="TEXT", default="", help="a question or subject to look for")
     command.add_argument("--pages", type=page_range, metavar="3-10", help="only these pages")
     command.add_argument("--seed", type=numbers.seed, metavar="N")
+    add_password(command)
     command.add_argument("--output", metavar="FILE", help="write it as .md, .html, .pdf or .docx")
     command.set_defaults(run=run)
 
@@ -60,8 +62,9 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
     target = output_path(arguments.output, _FORMATS, arguments.files) if arguments.output else None
     session.open()
     documents: list[Document] = []
+    names: dict[str, str] = {}
     request = Summarize(
-        sources=tuple(FileSource(path) for path in arguments.files),
+        sources=tuple(FileSource(path, session.document_password) for path in arguments.files),
         length=arguments.length,
         style=arguments.style,
         focus=arguments.focus,
@@ -73,54 +76,58 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
     def on_event(event: TaskEvent) -> None:
         if isinstance(event, DocumentRead):
             documents.append(event.document)
+            names[event.id] = event.document.name
 
     def on_done(done: SummaryDone) -> None:
         if target is not None:
-            write_file(target, _as_file(done, documents, target.suffix[1:], arguments.style))
+            write_file(target, _as_file(done, documents, names, target.suffix[1:], arguments.style))
 
     done = follow(session, request, SummaryDone, on_event, on_done)
     if done is not None:
-        _print(session.out, done, documents, arguments.style)
+        _print(session.out, done, documents, names, arguments.style)
         if target is not None:
             session.out.message(f"Written to {target}")
     return 0
 
 
-def _as_file(done: SummaryDone, documents: Sequence[Document], fmt: str, style: str) -> bytes:
+def _as_file(
+    done: SummaryDone, documents: Sequence[Document], names: Mapping[str, str], fmt: str, style: str
+) -> bytes:
     from desktop_slm.documents.writers.summary import SummaryFormat, write_summary
     from desktop_slm.processes.printing import print_in_child
 
     title = documents[0].title if len(documents) == 1 else f"{len(documents)} documents"
     unit = documents[0].page_unit if documents else "page"
     wanted = cast("SummaryFormat", "html" if fmt == "pdf" else fmt)
-    data = write_summary(done, wanted, title=title, style=style, unit=unit)
+    data = write_summary(done, wanted, title=title, style=style, unit=unit, names=names)
     return print_in_child(data) if fmt == "pdf" else data
 
 
 # The human form
 
 
-def _print(out: Output, done: SummaryDone, documents: Sequence[Document], style: str) -> None:
+def _print(
+    out: Output, done: SummaryDone, documents: Sequence[Document], names: Mapping[str, str], style: str
+) -> None:
     if out.as_json:
         return
     from desktop_slm.documents.writers.summary import coverage_sentence
 
-    place = places(documents)
     several = len(documents) > 1
+    place = places(several, names)
     title = f"{len(documents)} documents" if several else (documents[0].title if documents else "Summary")
     out.heading(title)
     out.text()
-    if style == "sections" and not several:
-        for section in done.outline:
-            if section.notes:
-                out.heading(section.title)
-                print_sentences(out, section.notes, "bullets", place)
-                out.text()
+    if several:
+        _print_groups(out, [(section.title, section.notes) for section in done.outline], style, place)
+        _print_groups(out, [("Across all documents", done.sentences)], style, place)
+    elif style == "sections":
+        _print_groups(out, [(section.title, section.notes) for section in done.outline], "bullets", place)
     else:
         print_sentences(out, done.sentences, style, place)
         out.text()
         _print_outline(out, done, place)
-    if done.key_sentences:
+    if done.key_sentences and not several:  # they do not tell which document they are of
         out.heading("Key sentences")
         for key in done.key_sentences:
             out.paragraph(f"{key.text} {out.dim(f'[p. {key.page}]')}", indent="  ", first="• ")
@@ -129,6 +136,20 @@ def _print(out: Output, done: SummaryDone, documents: Sequence[Document], style:
     out.text(out.dim(coverage_sentence(done.coverage, unit)))
     stopped = "stopped early, " if done.reason == "cancelled" else ""
     out.text(out.dim(f"{stopped}{done.model}, {done.seconds:.1f} s"))
+
+
+def _print_groups(
+    out: Output,
+    groups: Sequence[tuple[str, Sequence[Sentence]]],
+    style: str,
+    place: Callable[[Any], str],
+) -> None:
+    """Write sentences under headings; groups without any are left out."""
+    for title, sentences in groups:
+        if sentences:
+            out.heading(title)
+            print_sentences(out, sentences, style, place)
+            out.text()
 
 
 def _print_outline(out: Output, done: SummaryDone, place: Callable[[Any], str]) -> None:
@@ -142,11 +163,16 @@ def _print_outline(out: Output, done: SummaryDone, place: Callable[[Any], str]) 
     out.text()
 
 
-def places(documents: Sequence[Document]) -> Callable[[Any], str]:
-    """Return how a citation is written: ``p. 7``, with the file's name where there are several."""
-    if len(documents) < 2:
+def places(several: bool, names: Mapping[str, str]) -> Callable[[Any], str]:
+    """Return how a citation is written: ``p. 7``, with the file's name where there are several.
+
+    Args:
+        several: There is more than one document.
+        names: The names of files by the ids that citations have.
+    """
+    if not several:
         return lambda cited: f"p. {cited.page}"
-    return lambda cited: f"{cited.document}, p. {cited.page}"
+    return lambda cited: f"{names.get(cited.document, cited.document)}, p. {cited.page}"
 
 
 def with_places(out: Output, sentence: Sentence, place: Callable[[Any], str]) -> str:

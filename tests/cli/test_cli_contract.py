@@ -274,3 +274,42 @@ def test_what_has_never_happened_is_said_so() -> None:
     assert doctor._line({"bytes": 0, "last_backup": 0.0}) == "bytes 0 bytes; last backup never"
     assert output.moment(0.0) == "never"
     assert output.moment(1_700_000_000.0).startswith("2023-11-1")
+
+
+@pytest.mark.usefixtures("scripted")
+def test_several_files_get_one_summary_each_and_one_across(command: Command, report: Path) -> None:
+    other = report.with_name("mill.txt")
+    other.write_text(
+        "The mill on the river was built in 1911. It grinds rye and wheat for twelve villages.\n"
+    )
+    shown = command("summarize", report, other).out
+    assert "Across all documents" in shown
+    assert shown.index("The mill on the river") < shown.index("Across all documents")
+    assert "report.txt,\u00a0p.\u00a01" in shown
+    assert "mill.txt,\u00a0p.\u00a01" in shown
+    written = report.with_name("both.md")
+    assert command("summarize", report, other, "--output", written).code == 0
+    text = written.read_text()
+    assert "## Across all documents" in text
+    assert "mill.txt, p" in text
+    assert "“The mill on the river was built in 1911.”" in text
+
+
+@pytest.mark.usefixtures("scripted")
+def test_a_password_comes_from_a_file(command: Command, tmp_path: Path) -> None:
+    from reportlab.lib.pdfencrypt import StandardEncryption
+    from reportlab.pdfgen.canvas import Canvas
+
+    path, password = tmp_path / "locked.pdf", tmp_path / "password.txt"
+    canvas = Canvas(str(path), encrypt=StandardEncryption("secret"))
+    canvas.drawString(100, 700, "The harbor handled 412 ships in 2025.")
+    canvas.save()
+    asked = command("ask", path, "-q", "How many ships?", "--incognito")
+    assert asked.code == 1
+    assert "--password-file FILE" in asked.err
+    password.write_text("wrong\n")
+    assert "--password-file" in command("ask", path, "-q", "How?", "--password-file", password).err
+    password.write_text("secret\n")
+    for verb in (("summarize",), ("ask", "-q", "How many ships?")):
+        done = check_run(command(*verb, path, "--password-file", password, "--json"), verb[0])
+        assert "412 ships" in done["sentences"][0]["text"]
