@@ -142,3 +142,14 @@ def test_the_palette_can_change_under_it(qtbot: QtBot, qapp: QApplication) -> No
     image = view.grab().toImage()
     colors = {image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())}
     assert theme.DARK.warning.lower() in colors
+
+
+def test_a_note_stands_in_a_line_of_its_own_below_a_right_to_left_sentence(qtbot: QtBot) -> None:
+    arabic = Sentence(text="تم إغلاق الميناء.", citations=(Cited(page=3, quote="x"),), quoted=True)
+    plain = shown(qtbot, SentenceView(Sentence(text=arabic.text, citations=arabic.citations)))
+    noted = shown(qtbot, SentenceView(arabic))
+    assert noted.height() > plain.height()
+    assert noted._layout.lineCount() == 2
+    assert "Quoted from the document." in noted._layout.text()[noted._layout.lineAt(1).textStart() :]
+    english = shown(qtbot, SentenceView(Sentence(text="Closed.", citations=arabic.citations, quoted=True)))
+    assert english._layout.lineCount() == 1

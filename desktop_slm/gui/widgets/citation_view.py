@@ -281,6 +281,12 @@ class SentenceView(QWidget):
     def _shown_text(self) -> str:
         return f"“{self._text}”" if self._quote else self._text
 
+    def _set_note(self) -> str:
+        """Return the note as it is set: after a right-to-left text in a line and a direction of its own."""
+        if not self._note:
+            return ""
+        return f"\u2028\u2066{self._note}\u2069" if self._right_to_left() else f" {self._note}"
+
     def _right_to_left(self) -> bool:
         return bool(self._text) and _starts_right_to_left(self._text)
 
@@ -295,7 +301,7 @@ class SentenceView(QWidget):
         if width == self._laid_out_width or width <= 0:
             return
         self._laid_out_width = width
-        text = self._shown_text() + (f" {self._note}" if self._note else "")
+        text = self._shown_text() + self._set_note()
         layout = QTextLayout(text, self.font())
         option = QTextOption()
         option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
@@ -330,7 +336,8 @@ class SentenceView(QWidget):
             palette = theme.current()
             noted = QTextCharFormat()
             noted.setForeground(QColor(palette.muted if self.sentence.supported else palette.warning))
-            ranges.append(_range(length - len(self._note), len(self._note), noted))
+            written = len(self._set_note())
+            ranges.append(_range(length - written, written, noted))
         return ranges
 
     def _pill_spots(self, width: int) -> tuple[list[QPoint], int]:
