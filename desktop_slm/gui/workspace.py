@@ -75,6 +75,7 @@ class Workspace(Shell):
                 self.documents.refresh()
             case "translate":
                 self.translate.refresh()
+                self.translate.page.take_cursor()
             case "models":
                 self.models.refresh()
             case "history":

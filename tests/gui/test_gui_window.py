@@ -279,6 +279,8 @@ def test_shortcuts_reach_every_page(windows, qtbot: QtBot) -> None:  # type: ign
     for number, name in enumerate(PAGES, start=1):
         qtbot.keyClick(window, getattr(Qt.Key, f"Key_{number}"), Qt.KeyboardModifier.ControlModifier)
         assert window.page_name == name
+        if name == "translate":
+            assert window.translate.page.source.editor.hasFocus()
 
 
 def test_lock_closes_everything_and_asks_for_a_new_start(windows, qtbot: QtBot) -> None:  # type: ignore[no-untyped-def]

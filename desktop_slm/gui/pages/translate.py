@@ -93,6 +93,10 @@ class TranslatePage(QWidget):
         if paths:
             self._request(ReadDocument(source=FileSource(str(paths[0])), save=False))
 
+    def take_cursor(self) -> None:
+        """Put the cursor where the text to translate is typed."""
+        self.source.editor.setFocus(Qt.FocusReason.OtherFocusReason)
+
     def show_source(self, text: str, language: str = "") -> None:
         """Put ``text`` into the source pane and translate it."""
         self._fill(text, "")
