@@ -295,6 +295,7 @@ class MainWindow(Workspace):
     @Slot()
     def _show_activity(self) -> None:
         busy = next((desk for desk in self._desks() if desk.busy), None)
+        self.computer.watch(busy is not None)
         if busy is None:
             self._status.show_job("")
         else:

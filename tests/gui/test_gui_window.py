@@ -258,6 +258,32 @@ def test_files_dropped_go_where_they_belong(windows, qtbot: QtBot, tmp_path: Pat
     assert window.page_name == "chat"
 
 
+def test_memory_in_the_status_bar_is_looked_at_while_something_runs(windows, qtbot: QtBot) -> None:  # type: ignore[no-untyped-def]
+    window = windows.enter(FakeEngine(("one two three four",), delay_s=0.2))
+    assert not window.computer._watch.isActive()
+    window.computer._watch.setInterval(20)
+    looked: list[int] = []
+    measure = windows.engine.memory_bytes
+    windows.engine.memory_bytes = lambda: (looked.append(1), measure())[1]
+    window.chat.page.compose("Count.", [])
+    qtbot.keyClick(window.chat.page.focusWidget(), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: window.chat.busy, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: len(looked) > 2, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not window.chat.busy, timeout=WAIT_MS)
+    assert not window.computer._watch.isActive()
+
+
+def test_the_rail_shows_whole_labels_in_every_text_size(windows, qtbot: QtBot) -> None:  # type: ignore[no-untyped-def]
+    window = windows.enter()
+    narrow = window._rail.width()
+    window.settings.change("font_size_pt", 17)
+    qtbot.waitUntil(lambda: window._rail.width() > narrow, timeout=WAIT_MS)
+    for button in window._rail._buttons.values():
+        assert button.fontMetrics().horizontalAdvance(button.text()) < button.width()
+    window.settings.change("font_size_pt", 0)
+    qtbot.waitUntil(lambda: window._rail.width() == narrow, timeout=WAIT_MS)
+
+
 def test_settings_work_at_once_and_are_kept(windows, qtbot: QtBot) -> None:  # type: ignore[no-untyped-def]
     window = windows.enter()
     window.show_page("settings")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from desktop_slm.engine.api import Hardware, Loaded
 from desktop_slm.errors import DesktopSlmError
@@ -14,6 +14,7 @@ from desktop_slm.gui.widgets.status_bar import StatusBar
 if TYPE_CHECKING:
     from desktop_slm.app import App
 
+_WATCH_MS = 3_000
 EngineFacts = tuple[Hardware, Loaded | None]
 
 
@@ -30,11 +31,25 @@ class ComputerDesk(QObject):
         super().__init__(parent)
         self._app = app
         self._bar = bar
+        self._watch = QTimer(self)
+        self._watch.setInterval(_WATCH_MS)
+        self._watch.timeout.connect(self._on_watch_timeout)
 
     @Slot()
     def refresh(self) -> None:
         """Ask the engine, which starts its worker where none runs."""
         run_call(self._engine_facts, self._on_engine_facts, self._on_error)
+
+    def watch(self, busy: bool) -> None:
+        """Keep what the bar says of memory fresh while something runs."""
+        if not busy:
+            self._watch.stop()
+        elif not self._watch.isActive():
+            self._watch.start()
+
+    @Slot()
+    def _on_watch_timeout(self) -> None:
+        run_call(self._memory_facts, self._on_memory_facts, self._on_error)
 
     def show_hardware(self, hardware: Hardware) -> None:
         """Show what is known already."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QIcon, QKeySequence, QShortcut
+from PySide6.QtCore import QEvent, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QFontMetrics, QIcon, QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QFrame, QToolButton, QVBoxLayout, QWidget
 
 from desktop_slm.gui import theme
 
 RAIL_PX = 64
+_BUTTON_PX = QSize(58, 48)
+_LABEL_MARGIN_PX = 10
 PAGES = ("chat", "documents", "translate", "models", "history", "settings")
 _TITLES = {
     "chat": "Chat",
@@ -30,7 +32,6 @@ class Rail(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         theme.set_kind(self, "rail")
-        self.setFixedWidth(RAIL_PX)
         self.setAccessibleName("Pages")
         self._group = QButtonGroup(self)
         self._buttons = {name: self._make_button(name) for name in (*PAGES[:5], "lock", "settings")}
@@ -52,7 +53,6 @@ class Rail(QFrame):
         button.setAccessibleName(_TITLES[name])
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         button.setIconSize(QSize(theme.ICON_PX, theme.ICON_PX))
-        button.setFixedSize(58, 48)
         theme.set_kind(button, "rail")
         if name == "lock":
             button.setToolTip("Lock (Ctrl+L)")
@@ -90,8 +90,27 @@ class Rail(QFrame):
     def _on_lock_clicked(self) -> None:
         self.lock_requested.emit()
 
+    def _fit(self) -> None:
+        """Make room for the longest label in the text size chosen."""
+        some = self._buttons["chat"]
+        some.ensurePolished()
+        metrics = QFontMetrics(some.font())
+        longest = max(metrics.horizontalAdvance(title) for title in _TITLES.values())
+        size = QSize(longest + _LABEL_MARGIN_PX, theme.ICON_PX + metrics.height() + _LABEL_MARGIN_PX)
+        size = size.expandedTo(_BUTTON_PX)
+        for button in self._buttons.values():
+            button.setFixedSize(size)
+        self.setFixedWidth(size.width() + RAIL_PX - _BUTTON_PX.width())
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Grow with the text size: the style sheet's fonts arrive after the theme's signal."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange and hasattr(self, "_buttons"):
+            self._fit()
+
     @Slot()
     def _on_theme_changed(self) -> None:
+        self._fit()
         colors = theme.current()
         for name, button in self._buttons.items():
             icon = QIcon()
