@@ -82,7 +82,12 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
     session.out.event("done", {"models": shapes, "model": "", "seconds": _since(began)})
     if arguments.action == "list":
         _print_list(session.out, shapes)
-    else:
+    elif arguments.action == "verify":
+        for model in models:
+            session.out.text(f"{model.id}: unchanged, verified now")
+        if not models:
+            session.out.text("There is no model to verify.")
+    elif arguments.action != "remove":  # what was removed and freed has been said
         for shape in shapes:
             _print_one(session.out, shape)
     return 0
@@ -93,6 +98,8 @@ def _since(began: float) -> float:
 
 
 def _act(arguments: argparse.Namespace, session: Session) -> Sequence[InstalledModel]:
+    from desktop_slm.cli.output import size
+
     shelf = session.app.shelf
 
     def progress(done_bytes: int, total_bytes: int) -> bool:
@@ -124,7 +131,7 @@ def _act(arguments: argparse.Namespace, session: Session) -> Sequence[InstalledM
         case _:
             model = shelf.find(arguments.id)
             freed = shelf.remove(model.id)
-            session.out.message(f"{model.name} was removed, {freed:,} bytes are free again.")
+            session.out.text(f"{model.id}: removed, {size(freed)} freed")
             return [msgspec.structs.replace(model, installed=False)]
 
 

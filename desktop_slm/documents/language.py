@@ -29,6 +29,7 @@ LANGUAGES: dict[str, str] = {
 _LETTERS_NEEDED = 20
 _LETTERS_NEEDED_WIDE = 3  # a script of its own tells at once
 _SAMPLE = 6_000
+_WORDS_OF_GREETING = 8
 
 _SCRIPTS: tuple[tuple[str, str], ...] = (
     ("\u0370\u03ff", "el"), ("\u0530\u058f", "hy"), ("\u0590\u05ff", "he"), ("\u0980\u09ff", "bn"),
@@ -63,6 +64,19 @@ _SMALL_WORDS: dict[str, frozenset[str]] = {
         "ca": "i el la els de que en una per amb és no les del al més com però també ha aquest",
     }.items()
 }  # fmt: skip
+_GREETINGS: dict[str, frozenset[str]] = {
+    code: frozenset(words.split())
+    for code, words in {
+        "en": "hello hi hey thanks thank please you how are good morning evening night goodbye welcome yes",
+        "de": "hallo danke bitte guten gute tag morgen abend nacht wie geht dir ihnen tschüss willkommen ja",
+        "fr": "bonjour bonsoir salut merci comment allez vous ça va revoir bienvenue oui",
+        "es": "hola gracias buenos buenas días tardes noches cómo estás está usted adiós bienvenido sí",
+        "it": "ciao grazie buongiorno buonasera come stai sta arrivederci benvenuto prego",
+        "pt": "olá oi obrigado obrigada bom boa dia tarde noite como vai você tudo bem adeus tchau",
+        "nl": "hallo dank bedankt goedemorgen goedenavond hoe gaat het dag welkom alstublieft",
+    }.items()
+}
+"""What people try a translator with: too short for small words to tell."""
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -96,8 +110,8 @@ def detect_quickly(text: str) -> str:
     if by_script:
         return by_script
     if len(letters) < _LETTERS_NEEDED:
-        return ""
-    return _by_small_words(text)
+        return _by_greeting(text)
+    return _by_small_words(text) or _by_greeting(text)
 
 
 def _share(letters: list[str], first: str, last: str) -> float:
@@ -149,6 +163,17 @@ def _cyrillic(letters: list[str]) -> str:
     if len(letters) >= _LETTERS_NEEDED and found & set("ыэё"):
         return "ru"
     return ""
+
+
+def _by_greeting(text: str) -> str:
+    """Return the language in which a short text is a greeting, by at least half of its words."""
+    words = [word.casefold() for word in _WORD.findall(text)]
+    if not 1 <= len(words) <= _WORDS_OF_GREETING:
+        return ""
+    counts = {code: sum(word in known for word in words) for code, known in _GREETINGS.items()}
+    best = max(counts.values())
+    codes = [code for code, count in counts.items() if count == best]
+    return codes[0] if len(codes) == 1 and 2 * best >= len(words) else ""
 
 
 def _by_small_words(text: str) -> str:

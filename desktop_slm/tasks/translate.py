@@ -13,7 +13,7 @@ from desktop_slm.documents.language import LANGUAGES, detect
 from desktop_slm.engine.api import Finished, FinishReason, GenerateRequest, Message, Sampling, Text
 from desktop_slm.errors import InvalidRequest
 from desktop_slm.tasks import prompts
-from desktop_slm.tasks.events import Piece, Progress, Review, TaskEvent, TranslationDone
+from desktop_slm.tasks.events import Piece, Progress, Review, TaskEvent, TranslationDone, Warned
 from desktop_slm.tasks.metering import Clock, Meter
 from desktop_slm.tasks.requests import Translate
 from desktop_slm.tasks.segments import Protected, Segment, protect, segments, split_to_fit
@@ -59,6 +59,8 @@ class TranslateTask:
         self._check_request()
         self._source = self.request.source or detect(self.request.text)
         self._segments = segments(self.request.text)
+        if self._source == self.request.target:
+            yield Warned(text=f"The text is already {LANGUAGES[self._source]}.")
         self._model = yield from self.services.choose_model(self.request.model, "translate")
         self.services.engine.load(self._model.spec)
         clock = Clock(len(self._segments))
@@ -87,12 +89,20 @@ class TranslateTask:
             text = f"{segment.lead}{attempt.text}{segment.gap}"
             self._text += text
             self._done += 1
-            if attempt.faults:
+            if reasons := attempt.faults or self._doubts(segment, attempt):
                 self._reviews.append(
-                    Review(id=self._done, source=segment.text, target=attempt.text, reasons=attempt.faults)
+                    Review(id=self._done, source=segment.text, target=attempt.text, reasons=reasons)
                 )
             yield Piece(text=text)
             yield self._progress(clock)
+
+    def _doubts(self, segment: Segment, attempt: _Attempt) -> tuple[Fault, ...]:
+        """Say that a translation cannot be vouched for: nobody knows from which language, or into which."""
+        if self._source or segment.wordless or not segment.text:
+            return ()
+        if detect(attempt.text) == self.request.target:
+            return ()
+        return ("its language is unknown; choose the language to translate from",)
 
     def _progress(self, clock: Clock) -> Progress:
         return Progress(

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from desktop_slm.documents.language import LANGUAGES, detect
+from desktop_slm.documents.split import sentences
 from desktop_slm.tasks.checking import copies, repeats
 from desktop_slm.tasks.segments import numbers
 
@@ -15,6 +16,8 @@ DENSE = frozenset({"zh", "ja", "ko", "th"})
 _SHORT = 12
 _RATIO = (0.25, 4.0)
 _DENSE_FACTOR = 3.0
+_SENTENCES_KEPT = 0.5
+_LENGTH_KEPT = 0.7
 _COPY = 0.8  # of the words
 _LETTERS_TO_DETECT = 40
 _LETTERS_TO_RECOGNIZE_SOURCE = 20
@@ -49,6 +52,8 @@ class SegmentChecks:
             found.append("it did not come to an end")
         if not self._plausible_length(source, result):
             found.append("its length does not fit")
+        if self._lost_sentence(source, result):
+            found.append("a sentence seems to be missing")
         if self._tells_of_instructions(source, result, instructions):
             found.append("it repeats the instructions")
         if set(_MARKUP.findall(result)) - set(_MARKUP.findall(source)):
@@ -58,12 +63,23 @@ class SegmentChecks:
     def _plausible_length(self, source: str, result: str) -> bool:
         if len(source) < _SHORT:
             return len(result) <= _SHORT * _RATIO[1]
+        return _RATIO[0] <= self._ratio(source, result) <= _RATIO[1]
+
+    def _lost_sentence(self, source: str, result: str) -> bool:
+        """Tell whether far fewer sentences came back, or somewhat fewer with too little text for them."""
+        given, came = len(sentences(source)), len(sentences(result))
+        if given < 2 or came >= given:
+            return False
+        return came < _SENTENCES_KEPT * given or self._ratio(source, result) < _LENGTH_KEPT
+
+    def _ratio(self, source: str, result: str) -> float:
+        """Return how long a translation is, 1 for as long as its source; dense scripts are evened out."""
         ratio = len(result) / len(source)
         if self.target in DENSE:
             ratio *= _DENSE_FACTOR
         if self.source in DENSE:
             ratio /= _DENSE_FACTOR
-        return _RATIO[0] <= ratio <= _RATIO[1]
+        return ratio
 
     def _tells_of_instructions(self, source: str, result: str, instructions: str) -> bool:
         if copies(result, instructions) and not copies(source, instructions):

@@ -313,3 +313,20 @@ def test_a_password_comes_from_a_file(command: Command, tmp_path: Path) -> None:
     for verb in (("summarize",), ("ask", "-q", "How many ships?")):
         done = check_run(command(*verb, path, "--password-file", password, "--json"), verb[0])
         assert "412 ships" in done["sentences"][0]["text"]
+
+
+def test_models_say_what_was_done(command: Command, starter_path: Path, home: Paths) -> None:
+    model = command("models", "import", starter_path, "--link", "--json").done["models"][0]["id"]
+    assert command("models", "verify", model).out == f"{model}: unchanged, verified now\n"
+    removed = command("models", "remove", model)
+    assert removed.code == 0
+    assert removed.out.startswith(f"{model}: removed, ")
+    assert removed.out.endswith(" freed\n")
+
+
+@pytest.mark.usefixtures("scripted")
+def test_an_unknown_command_of_a_chat_says_so(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("/frobnicate\n/attach\n/quit\n"))
+    said = command("chat").err
+    assert "There is no command /frobnicate." in said
+    assert "Name the file: /attach FILE" in said

@@ -10,7 +10,7 @@ from task_desk import Desk
 from desktop_slm.engine.api import GenerateRequest
 from desktop_slm.engine.fake import FakeEngine
 from desktop_slm.errors import InvalidRequest
-from desktop_slm.tasks.events import Piece, TaskEvent, TranslationDone
+from desktop_slm.tasks.events import Piece, TaskEvent, TranslationDone, Warned
 from desktop_slm.tasks.prompts import seen
 from desktop_slm.tasks.requests import Translate
 from desktop_slm.tasks.segments import numbers, protect, segments, split_to_fit
@@ -192,3 +192,24 @@ def test_numbers_do_not_depend_on_separators_or_script() -> None:
     assert numbers("1,234.50 and 7") == numbers("1.234,50 und 7")
     assert numbers("١٢ ships") == numbers("12 ships")
     assert numbers("12 ships") != numbers("13 ships")
+
+
+def test_a_text_that_is_in_the_wanted_language_already_is_told(desk: Desk) -> None:
+    engine = FakeEngine(script)
+    for text in ("Hello, how are you?", "The harbor is open on 12 May and it is free for all of you."):
+        events = desk.run(Translate(text=text, target="en"), engine)
+        assert [event.text for event in events if isinstance(event, Warned)] == [
+            "The text is already English."
+        ]
+        assert last(events).text == text
+
+
+def test_a_short_text_is_recognized_or_left_for_review(desk: Desk) -> None:
+    done = last(
+        desk.run(Translate(text="Hello, how are you?", target="de"), FakeEngine(("Hallo, wie geht es dir?",)))
+    )
+    assert (done.source_language, done.needs_review) == ("en", ())
+    done = last(desk.run(Translate(text="Zorbl quam.", target="de"), FakeEngine(("Brill tam.",))))
+    assert done.source_language == ""
+    (review,) = done.needs_review
+    assert "unknown" in review.reasons[0]

@@ -32,6 +32,12 @@ def faults(source: str, result: str, *, target: str = "de", told: str = TOLD) ->
         (HARBOR, "<span>Der Hafen ist am 12. Mai geöffnet und schließt am Abend.</span>", "it has markup"),
         (HARBOR, "**Der Hafen** ist am 12. Mai geöffnet und schließt am Abend.", "it has markup"),
         (HARBOR, "Der Hafen ist am 12. Mai geöffnet.<|im_end|> Er schließt am Abend.", "it has markup"),
+        (f"{HARBOR} Dogs stay out.", "Der Hafen ist am 12. Mai offen.", "a sentence seems to be missing"),
+        (
+            "The mill is old. The river is wide. The bridge is new.",
+            "Die Mühle ist alt und sehr, sehr schön anzusehen.",
+            "a sentence seems to be missing",
+        ),
         (HARBOR, "Am 12.", "its length does not fit"),
     ],
 )
@@ -53,6 +59,8 @@ def test_a_fault_is_named(source: str, result: str, fault: str) -> None:
             "no",
         ),
         ("The harbor is open.", "港口开放了。", "zh"),
+        ("The mill is old. The river is wide.", "Die Mühle ist alt, der Fluss ist breit.", "de"),
+        ("The mill is old. The river is wide.", "磨坊很旧，河很宽。", "zh"),
     ],
 )
 def test_a_translation_without_faults_passes(source: str, result: str, target: str) -> None:
