@@ -14,12 +14,16 @@ os.environ["PYTHON_KEYRING_BACKEND"] = (
 )
 os.environ.pop("DESKTOP_SLM_PASSPHRASE", None)
 
+import hypothesis
 import pytest
 
 from desktop_slm.paths import HOME_VARIABLE, Paths
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "tests"
+
+hypothesis.settings.register_profile("patient", deadline=None)  # no timed tests: the computer may be busy
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
