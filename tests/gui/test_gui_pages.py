@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QListView, QPushButton
+from PySide6.QtWidgets import QLabel, QListView, QPushButton, QSpinBox
 from pytestqt.qtbot import QtBot
 
 from desktop_slm.engine.api import Hardware
@@ -250,6 +250,27 @@ def test_history_drops_answers_to_older_questions(qtbot: QtBot) -> None:
     assert "<b>bold</b>" in page._preview.toPlainText()
     page.show_preview("c9", [("You", "something else")])
     assert "something else" not in page._preview.toPlainText()
+
+
+def test_history_shows_a_hit_in_the_middle_of_its_preview(qtbot: QtBot) -> None:
+    page = HistoryPage()
+    qtbot.addWidget(page)
+    page.resize(1000, 640)
+    page.show()
+    page._search.setText("tide")
+    page.show_items([item("c1", "High tide", "the \x02tide\x03 rises")], "tide")
+    long = "Nothing of interest happens here. " * 400
+    page.show_preview("c1", [("You", long), ("Answer", "The tide rises."), ("You", long)])
+    middle = page._preview.viewport().height() / 2
+    assert abs(page._preview.cursorRect().center().y() - middle) < 30
+
+
+def test_numbers_keep_their_distance_from_the_frame_of_their_box(qtbot: QtBot) -> None:
+    page = SettingsPage()
+    qtbot.addWidget(page)
+    boxes = page.findChildren(QSpinBox)
+    assert boxes
+    assert all(box.lineEdit().textMargins().left() >= 6 for box in boxes)
 
 
 def test_history_asks_by_kind_and_opens_and_deletes(qtbot: QtBot) -> None:

@@ -19,7 +19,7 @@ from translate_driver import CTRL, Window, click, record, shown_page, translate
 from desktop_slm.errors import EngineCrashed
 from desktop_slm.gui import theme
 from desktop_slm.gui.pages.translate import AS_TYPED_LIMIT, TranslatePage
-from desktop_slm.tasks.events import DocumentRead, Piece, Progress, ReadDone, Review
+from desktop_slm.tasks.events import DocumentRead, Piece, Progress, ReadDone, Review, Warned
 from desktop_slm.tasks.requests import FileSource, ReadDocument, Translate
 
 opens_a_popup = pytest.mark.qt_log_ignore(
@@ -275,6 +275,15 @@ def test_an_error_is_said_here_and_can_be_tried_again(page: TranslatePage, windo
     click(page.error.first_button)
     assert len(window.requests) == 2
     assert page.error.isHidden()
+
+
+def test_what_the_task_warns_of_stays_on_screen(page: TranslatePage, window: Window) -> None:
+    translate(page)
+    page.on_event(Warned(text="The text is already English."))
+    page.on_event(translation("Good day"))
+    page.job_finished()
+    assert page.error.isVisible()
+    assert page.error.text() == "The text is already English."
 
 
 def test_the_model_note_is_said_plainly(page: TranslatePage, window: Window) -> None:

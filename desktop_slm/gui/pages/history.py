@@ -303,6 +303,10 @@ class HistoryPage(QWidget):
         cursor.setPosition(first)
         self._preview.setTextCursor(cursor)
         self._preview.ensureCursorVisible()
+        if selections:
+            bar = self._preview.verticalScrollBar()
+            below = self._preview.cursorRect().center().y() - self._preview.viewport().height() // 2
+            bar.setValue(bar.value() + below)
 
     def _chosen(self) -> HistoryItem | None:
         return self._model.item(self._list.currentIndex().row())

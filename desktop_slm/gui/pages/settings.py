@@ -31,6 +31,7 @@ from desktop_slm.gui.widgets.top_bar import TopBar
 from desktop_slm.settings import Settings
 
 SECTIONS = ("General", "Appearance", "Models and folders", "Privacy", "Advanced", "About")
+_SPIN_MARGIN_PX = 6
 _SIZES = ((0, "Normal"), (9, "Smaller"), (12, "Larger"), (14, "Large"), (17, "Very large"))
 _CONTEXTS = (
     (0, "Automatic"),
@@ -260,6 +261,9 @@ class SettingsPage(QWidget):
 
     def _spin(self, name: str, least: int, most: int, special: str) -> QSpinBox:
         spin = QSpinBox(self)
+        spin.lineEdit().setTextMargins(
+            _SPIN_MARGIN_PX, 0, 0, 0
+        )  # the style sheet's padding does not reach it
         spin.setObjectName(name)
         spin.setRange(least, most)
         spin.setSpecialValueText(special)

@@ -125,10 +125,15 @@ class DocumentBar(QFrame):
         self.length, self.style_name = length, style
         self._show_choices()
 
+    @property
+    def _narrow_px(self) -> int:
+        """Below this width the bar says less; larger text needs more of it."""
+        return NARROW_PX * theme.text_px() // theme.TEXT_PX
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Give the chips up and shorten what is said where there is no room."""
         super().resizeEvent(event)
-        self._chips.setVisible(event.size().width() >= NARROW_PX)
+        self._chips.setVisible(event.size().width() >= self._narrow_px)
         self._show_choices()
 
     def _show_chips(self, texts: list[str]) -> None:
@@ -166,7 +171,7 @@ class DocumentBar(QFrame):
 
     def _show_choices(self) -> None:
         length = LENGTHS[self.length]
-        self.length_button.setText(length if self.width() < NARROW_PX else f"Summary: {length.lower()}")
+        self.length_button.setText(length if self.width() < self._narrow_px else f"Summary: {length.lower()}")
         self.style_button.setText(STYLES[self.style_name])
         for button, value in ((self.length_button, self.length), (self.style_button, self.style_name)):
             for action in button.menu().actions():

@@ -96,7 +96,7 @@ class Rail(QFrame):
         some.ensurePolished()
         metrics = QFontMetrics(some.font())
         longest = max(metrics.horizontalAdvance(title) for title in _TITLES.values())
-        size = QSize(longest + _LABEL_MARGIN_PX, theme.ICON_PX + metrics.height() + _LABEL_MARGIN_PX)
+        size = QSize(longest + _LABEL_MARGIN_PX, theme.ICON_PX + metrics.height() + 2 * _LABEL_MARGIN_PX)
         size = size.expandedTo(_BUTTON_PX)
         for button in self._buttons.values():
             button.setFixedSize(size)
