@@ -10,7 +10,7 @@ from desktop_slm.gui import theme
 
 RAIL_PX = 64
 _BUTTON_PX = QSize(58, 48)
-_LABEL_MARGIN_PX = 10
+_LABEL_MARGIN_PX = 4
 PAGES = ("chat", "documents", "translate", "models", "history", "settings")
 _TITLES = {
     "chat": "Chat",
@@ -96,7 +96,9 @@ class Rail(QFrame):
         some.ensurePolished()
         metrics = QFontMetrics(some.font())
         longest = max(metrics.horizontalAdvance(title) for title in _TITLES.values())
-        size = QSize(longest + _LABEL_MARGIN_PX, theme.ICON_PX + metrics.height() + 2 * _LABEL_MARGIN_PX)
+        size = QSize(
+            longest + _LABEL_MARGIN_PX, theme.ICON_PX + metrics.height() * 5 // 4 + 2 * _LABEL_MARGIN_PX
+        )
         size = size.expandedTo(_BUTTON_PX)
         for button in self._buttons.values():
             button.setFixedSize(size)
