@@ -284,6 +284,19 @@ def test_the_rail_shows_whole_labels_in_every_text_size(windows, qtbot: QtBot) -
     qtbot.waitUntil(lambda: window._rail.width() == narrow, timeout=WAIT_MS)
 
 
+def test_words_typed_before_the_draft_arrives_stay(windows, qtbot: QtBot) -> None:  # type: ignore[no-untyped-def]
+    window = windows.enter()
+    window.app.history.set_draft("", "an old draft")
+    arrived: list[str] = []
+    show = window.chat.page.show_new_draft
+    window.chat.page.show_new_draft = lambda draft: (arrived.append(draft), show(draft))
+    window.chat.open_new()
+    qtbot.keyClicks(window.chat.page.focusWidget(), "typed at once")
+    qtbot.waitUntil(lambda: bool(arrived), timeout=WAIT_MS)
+    assert arrived[-1] == "an old draft"
+    assert window.chat.page.composer.written() == "typed at once"
+
+
 def test_settings_work_at_once_and_are_kept(windows, qtbot: QtBot) -> None:  # type: ignore[no-untyped-def]
     window = windows.enter()
     window.show_page("settings")

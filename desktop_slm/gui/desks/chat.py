@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from desktop_slm.app import App
 
 LISTED = 10_000
-Opened = tuple[ConversationRecord | None, list[MessageRecord], str, dict[str, str]]
+Opened = tuple[ConversationRecord, list[MessageRecord], str, dict[str, str]]
 Reloaded = tuple[str, list[MessageRecord], dict[str, str]]
 Attached = tuple[str, int, str, int, str]
 
@@ -58,8 +58,9 @@ class ChatDesk(Desk):
         run_call(self._list, self._on_conversations, self._on_error)
 
     def open_new(self) -> None:
-        """Put a new conversation with its draft on screen."""
-        run_call(partial(self._load, ""), self._on_opened, self._on_error)
+        """Put a new conversation on screen at once; its draft follows unless something is written by then."""
+        self.page.show_conversation(None)
+        self._on_page_new_requested()
 
     @Slot(str)
     def open(self, conversation: str) -> None:
@@ -83,8 +84,6 @@ class ChatDesk(Desk):
     def _load(self, conversation: str) -> Opened:
         history = self._app.history
         draft = history.draft(conversation)
-        if not conversation:
-            return None, [], draft, {}
         messages = history.messages(conversation)
         return history.conversation(conversation), messages, draft, self._names(messages)
 
