@@ -47,11 +47,7 @@ def _fact(name: str, value: Any) -> str:
 
 def _line(value: Any) -> str:
     if isinstance(value, dict):
-        shown = {
-            name: _fact(name, part)
-            for name, part in value.items()
-            if part not in ("", None, [], ())
-        }
+        shown = {name: _fact(name, part) for name, part in value.items() if part not in ("", None, [], ())}
         return "; ".join(f"{name.replace('_', ' ')} {part}" for name, part in shown.items())
     if isinstance(value, list | tuple):
         return " ".join(str(part) for part in value)
