@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 from PySide6.QtCore import QObject, Signal, Slot
@@ -239,18 +239,18 @@ class DocumentsDesk(Desk):
         return name, document
 
     def _export(self, done: ev.SummaryDone, form: str, path: str) -> str:
-        from desktop_slm.documents.writers.summary import write_summary
+        from desktop_slm.documents.writers.summary import SummaryFormat, write_summary
 
         title, style, unit = self._heading(done)
+        names = {}
+        if len(done.documents) > 1:
+            names = {document: self._app.library.record(document).name for document in done.documents}
+        wanted = cast("SummaryFormat", "html" if form == "pdf" else form)
+        data = write_summary(done, wanted, title=title, style=style, unit=unit, names=names)
         if form == "pdf":
             from desktop_slm.processes.printing import print_in_child
 
-            data = print_in_child(write_summary(done, "html", title=title, style=style, unit=unit))
-        else:
-            known: Literal["md", "html", "docx"] = "md"
-            if form in ("html", "docx"):
-                known = "html" if form == "html" else "docx"
-            data = write_summary(done, known, title=title, style=style, unit=unit)
+            data = print_in_child(data)
         try:
             Path(path).write_bytes(data)
         except OSError as error:
