@@ -313,9 +313,9 @@ def done(place: Place, *arguments: str) -> dict[str, Any]:
     return last
 
 
-def kill_while_it_answers(place: Place, *arguments: str) -> str:
-    """Kill a chat after its first save; return what it had written by then, two seconds before."""
-    process = command(place, "chat", "-p", f"Tell a long story about {MARKER}.", "--json", *arguments)
+def long_answer(place: Place) -> tuple[subprocess.Popen[str], list[tuple[float, str]]] | None:
+    """Start a chat and read along until its first save is past; None when it ended before."""
+    process = command(place, "chat", "-p", f"Tell a very long story about {MARKER}.", "--json")
     assert process.stdout is not None
     pieces: list[tuple[float, str]] = []
     for line in process.stdout:
@@ -323,8 +323,21 @@ def kill_while_it_answers(place: Place, *arguments: str) -> str:
         if event["event"] == "piece":
             pieces.append((time.monotonic(), event["text"]))
             if time.monotonic() - pieces[0][0] > KEPT_WITHIN_S + 0.6:
-                break
-        assert event["event"] != "done", "the answer was too short for this proof"
+                return process, pieces
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    return None
+
+
+def kill_while_it_answers(place: Place) -> str:
+    """Kill a chat after its first save; return what it had written by then, two seconds before."""
+    for _attempt in range(12):  # the model decides how long its story is
+        started = long_answer(place)
+        if started is not None:
+            break
+    else:
+        raise AssertionError("twelve answers were too short for this proof")
+    process, pieces = started
     processes = driving.children(process.pid)
     process.kill()
     killed_at = time.monotonic()
