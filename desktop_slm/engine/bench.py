@@ -81,9 +81,11 @@ def measure(
     try:
         engine.load(model)
         _decode(engine, bare, model, n_decode, lambda *_: None, seed=99)  # both warm
-        for seed in range(rounds):
-            progress(f"round {seed + 1} of {rounds}")
+        for seed in range(rounds):  # first: what is kept of other prompts lengthens the attention
+            progress(f"writing, round {seed + 1} of {rounds}")
             _decode(engine, bare, model, n_decode, add, seed)
+        for seed in range(rounds):
+            progress(f"reading and batches, round {seed + 1} of {rounds}")
             _prefill(engine, bare, model, add, seed)
             _batch(engine, bare, model, n_decode // 2, add)
     finally:

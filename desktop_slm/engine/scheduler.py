@@ -35,7 +35,7 @@ _SLICE_S = 1.0  # so long may one batch take: jobs are cancelled, and others beg
 _SHARED_SLICE = 64  # prompt tokens per step while someone watches an answer appear
 _RESERVE_TOKENS = 256
 _WORTH_WAITING = 12  # tokens of a prefix that another job is about to have decoded
-_FLUSH_S = 0.02  # one frame of a screen: a wake-up of the app per token would cost decoding speed
+_FLUSH_S = 0.033  # thirty frames a second: a wake-up of the app per token would cost decoding speed
 
 
 class Sampler(Protocol):

@@ -23,4 +23,4 @@ def test_every_figure_is_measured(starter_path: Path) -> None:
         *("bare_decode_tokens_per_s", "bare_prefill_tokens_per_s", "bare_batch8_tokens_per_s"),
     }
     assert all(value > 0 for value in figures.values())
-    assert told == ["starting the worker", "round 1 of 1"]
+    assert told == ["starting the worker", "writing, round 1 of 1", "reading and batches, round 1 of 1"]
