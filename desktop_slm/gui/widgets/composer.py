@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QElapsedTimer, QMimeData, QSize, QTimer, Signal, Slot
+from PySide6.QtCore import QMimeData, QSize, QTimer, Signal, Slot
+from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import (
-    QApplication,
     QFileDialog,
     QFrame,
     QHBoxLayout,
@@ -117,6 +117,14 @@ class ComposerText(WritingText):
         self._grow()
 
 
+class _SendButton(QPushButton):
+    """Send or Stop. The second press of a double click is nothing: by then the button means the opposite."""
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """The platform measured it by the times of the presses, not by when this program came to see them."""
+        event.accept()
+
+
 class Composer(QFrame):
     """Text, attachments, meter, and one button that is Send or Stop.
 
@@ -153,10 +161,9 @@ class Composer(QFrame):
         self.attach.setShortcut("Ctrl+Shift+A")
         self.attach.clicked.connect(self._on_attach_clicked)
         self.meter = ContextMeter(self)
-        self.send = QPushButton("Send", self)
+        self.send = _SendButton("Send", self)
         theme.set_kind(self.send, "primary")
         self.send.clicked.connect(self._on_send_clicked)
-        self._since_click = QElapsedTimer()
         self._draft = QTimer(self)
         self._draft.setSingleShot(True)
         self._draft.setInterval(DRAFT_MS)
@@ -296,10 +303,6 @@ class Composer(QFrame):
 
     @Slot()
     def _on_send_clicked(self) -> None:
-        last = self._since_click
-        if last.isValid() and not last.hasExpired(QApplication.doubleClickInterval()):
-            return  # the second press of a double click, which by now means the opposite
-        last.start()
         if self._busy:
             self.stop_requested.emit()
         else:
