@@ -16,7 +16,8 @@ Role = Literal["system", "user", "assistant"]
 Priority = Literal["interactive", "background"]
 PieceKind = Literal["answer", "reasoning"]
 FinishReason = Literal["stop", "length", "repetition", "cancelled", "context"]
-Pooling = Literal["mean", "cls", "last"]
+Pooling = Literal["model", "mean", "cls", "last"]
+"""How token vectors become one; ``model`` is what the file itself says, else mean."""
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,14 +43,31 @@ class Message(msgspec.Struct, frozen=True):
     content: str
 
 
+class Adapter(msgspec.Struct, frozen=True):
+    """A LoRA adapter (.gguf) on top of the model; ``scale`` 1 is as trained."""
+
+    path: str
+    scale: float = 1.0
+
+
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
-    """How the next token is drawn. ``temperature`` 0 is greedy; ``seed`` None is random."""
+    """How the next token is drawn. ``temperature`` 0 is greedy; ``seed`` None is random.
+
+    Attributes:
+        dry_multiplier: Strength of DRY, which makes it costly to go on with a repetition; 0 is off.
+        dry_base, dry_allowed_length: The cost is ``multiplier * base ** (length - allowed_length)``.
+        logit_bias: Pairs of a text and what is added to the logits of its tokens; -inf forbids them.
+    """
 
     temperature: float = 0.7
     top_k: int = 40
     top_p: float = 0.95
     min_p: float = 0.05
     repeat_penalty: float = 1.0
+    dry_multiplier: float = 0.0
+    dry_base: float = 1.75
+    dry_allowed_length: int = 2
+    logit_bias: tuple[tuple[str, float], ...] = ()
     seed: int | None = None
 
 
@@ -65,8 +83,11 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
         stop: Texts that end the answer; they are not part of it.
         grammar: GBNF the answer must follow, or empty.
         choices: When not empty, the answer is exactly one of these.
+        schema: JSON Schema that the answer must follow, or empty.
         reasoning: Let a reasoning model think first, where its template has a switch.
         priority: ``background`` yields to ``interactive``.
+        adapters: LoRA adapters for this request alone.
+        conversation: Name of the conversation, whose KV state is kept under it, to be gone on with or saved.
     """
 
     model: ModelSpec
@@ -77,8 +98,11 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     stop: tuple[str, ...] = ()
     grammar: str = ""
     choices: tuple[str, ...] = ()
+    schema: str = ""
     reasoning: bool = True
     priority: Priority = "interactive"
+    adapters: tuple[Adapter, ...] = ()
+    conversation: str = ""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +140,28 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
 
 
 EngineEvent = Text | PromptProgress | Finished
+
+
+class KvState(msgspec.Struct, frozen=True, kw_only=True):
+    """The KV state of one conversation, to be written down (encrypted) and given back after a restart.
+
+    Attributes:
+        key: What it belongs to: engine build, model file, template, KV type. It fits no other.
+        tokens: The tokens it holds, 32-bit little-endian.
+        data: llama.cpp's own serialization (``llama_state_seq_get_data``); opaque, and derived from the text.
+    """
+
+    key: str
+    tokens: bytes
+    data: bytes
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast a model runs on this computer, in tokens per second: reading, writing."""
+
+    prompt_tokens_per_s: float
+    decode_tokens_per_s: float
+    threads: int
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,8 +266,24 @@ class Engine(Protocol):
         """Return the (start, end) of each token in ``text``, in code points; together they cover it."""
         ...
 
-    def embed(self, model: ModelSpec, texts: Sequence[str], pooling: Pooling = "mean") -> list[list[float]]:
-        """Return one L2-normalised vector per text."""
+    def save_state(self, model: ModelSpec, conversation: str, limit_bytes: int = 0) -> KvState | None:
+        """Return the KV state kept for ``conversation``; None when there is none, or it is over the limit."""
+        ...
+
+    def restore_state(self, model: ModelSpec, conversation: str, state: KvState) -> int:
+        """Take a saved state back into the cache; return its tokens, 0 when it does not fit this model."""
+        ...
+
+    def probe(self, model: ModelSpec) -> Probe:
+        """Measure for a second or two how fast ``model`` reads and writes here, now."""
+        ...
+
+    def embed(self, model: ModelSpec, texts: Sequence[str], pooling: Pooling = "model") -> list[list[float]]:
+        """Return one L2-normalised vector per text. The model may be resident beside the one that chats."""
+        ...
+
+    def rerank(self, model: ModelSpec, query: str, texts: Sequence[str]) -> list[float]:
+        """Return how well each text answers ``query``, by a reranking model: higher is better."""
         ...
 
     def quantize(self, source: str, target: str, file_type: str) -> None:

@@ -7,7 +7,8 @@ import math
 from typing import Any
 
 from desktop_slm.engine.api import Sampling
-from desktop_slm.engine.llama import C, Context, Model
+from desktop_slm.engine.context import Context
+from desktop_slm.engine.llama import C, Model
 from desktop_slm.errors import InvalidRequest
 
 

@@ -22,10 +22,12 @@ from desktop_slm.engine.api import (
     Finished,
     GenerateRequest,
     Hardware,
+    KvState,
     Loaded,
     Message,
     ModelSpec,
     Pooling,
+    Probe,
 )
 from desktop_slm.engine.life import Life, Ticket
 from desktop_slm.errors import (
@@ -145,7 +147,26 @@ class EngineClient:
         ends = self._call(_checked(model), p.FindSpans, p.Spans, text=text).ends
         return list(zip((0, *ends), ends, strict=False))
 
-    def embed(self, model: ModelSpec, texts: Sequence[str], pooling: Pooling = "mean") -> list[list[float]]:
+    def save_state(self, model: ModelSpec, conversation: str, limit_bytes: int = 0) -> KvState | None:
+        """Return the KV state kept for ``conversation``; None when there is none, or it is over the limit."""
+        fields = {"conversation": conversation, "limit_bytes": limit_bytes}
+        return self._call(_checked(model), p.SaveState, p.Saved, **fields).state
+
+    def restore_state(self, model: ModelSpec, conversation: str, state: KvState) -> int:
+        """Take a saved state back into the cache; return its tokens, 0 when it does not fit this model."""
+        fields = {"conversation": conversation, "state": state}
+        return self._call(_checked(model), p.RestoreState, p.Counts, **fields).counts[0]
+
+    def probe(self, model: ModelSpec) -> Probe:
+        """Measure for a second or two how fast ``model`` reads and writes here, now."""
+        return self._call(_checked(model), p.Measure, p.Measured).probe
+
+    def rerank(self, model: ModelSpec, query: str, texts: Sequence[str]) -> list[float]:
+        """Return how well each text answers ``query``, by a reranking model: higher is better."""
+        fields = {"query": query, "texts": tuple(texts)}
+        return list(self._call(_checked(model), p.Rerank, p.Scores, **fields).scores)
+
+    def embed(self, model: ModelSpec, texts: Sequence[str], pooling: Pooling = "model") -> list[list[float]]:
         """Return one L2-normalized vector per text."""
         answer = self._call(_checked(model), p.Embed, p.Vectors, texts=tuple(texts), pooling=pooling)
         return [list(vector) for vector in answer.vectors]

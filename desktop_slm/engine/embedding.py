@@ -11,6 +11,7 @@ from desktop_slm.engine.llama import C, Model
 from desktop_slm.errors import LoadFailed
 
 _POOLING = {
+    "model": C.LLAMA_POOLING_TYPE_UNSPECIFIED,
     "mean": C.LLAMA_POOLING_TYPE_MEAN,
     "cls": C.LLAMA_POOLING_TYPE_CLS,
     "last": C.LLAMA_POOLING_TYPE_LAST,

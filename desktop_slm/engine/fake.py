@@ -19,10 +19,12 @@ from desktop_slm.engine.api import (
     FinishReason,
     GenerateRequest,
     Hardware,
+    KvState,
     Loaded,
     Message,
     ModelSpec,
     Pooling,
+    Probe,
     PromptProgress,
     Text,
     Usage,
@@ -84,6 +86,7 @@ class FakeEngine:
         self._lock = threading.Lock()
         self._loaded: Loaded | None = None
         self._closed = False
+        self._kept: dict[str, bytes] = {}
         self.requests: list[GenerateRequest] = []
         self.cancelled = 0
 
@@ -111,6 +114,8 @@ class FakeEngine:
         n_prompt = self.count_prompt(request.model, request.messages) + len(_tokens(request.prefill))
         if n_prompt + 1 > loaded.n_ctx:
             raise ContextExceeded(n_prompt + 1, loaded.n_ctx)
+        if request.conversation:
+            self._kept[request.conversation] = "\n".join(m.content for m in request.messages).encode()
         started = time.perf_counter()
         done = False
         try:
@@ -167,7 +172,33 @@ class FakeEngine:
         self.load(model)
         return [match.span() for match in _TOKEN.finditer(text)]
 
-    def embed(self, model: ModelSpec, texts: Sequence[str], pooling: Pooling = "mean") -> list[list[float]]:
+    def save_state(self, model: ModelSpec, conversation: str, limit_bytes: int = 0) -> KvState | None:
+        """Return the words that the last request of ``conversation`` held."""
+        words = self._kept.get(conversation)
+        if words is None or (limit_bytes and len(words) > limit_bytes):
+            return None
+        return KvState(key=model.path, tokens=bytes(4 * len(_tokens(words.decode()))), data=words)
+
+    def restore_state(self, model: ModelSpec, conversation: str, state: KvState) -> int:
+        """Keep a saved state when it was made with this model."""
+        self.load(model)
+        if state.key != model.path:
+            return 0
+        self._kept[conversation] = state.data
+        return len(state.tokens) // 4
+
+    def probe(self, model: ModelSpec) -> Probe:
+        """Return speeds that were never measured."""
+        self.load(model)
+        return Probe(prompt_tokens_per_s=400.0, decode_tokens_per_s=40.0, threads=2)
+
+    def rerank(self, model: ModelSpec, query: str, texts: Sequence[str]) -> list[float]:
+        """Return the share of the query's words that each text has."""
+        self.load(model)
+        words = set(query.lower().split()) or {""}
+        return [len(words & set(text.lower().split())) / len(words) for text in texts]
+
+    def embed(self, model: ModelSpec, texts: Sequence[str], pooling: Pooling = "model") -> list[list[float]]:
         """Return normalized letter counts: equal texts are equal, similar ones similar."""
         self.load(model)
         vectors = []

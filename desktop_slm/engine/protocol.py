@@ -8,7 +8,17 @@ from __future__ import annotations
 
 import msgspec
 
-from desktop_slm.engine.api import EngineEvent, GenerateRequest, Hardware, Loaded, Message, ModelSpec, Pooling
+from desktop_slm.engine.api import (
+    EngineEvent,
+    GenerateRequest,
+    Hardware,
+    KvState,
+    Loaded,
+    Message,
+    ModelSpec,
+    Pooling,
+    Probe,
+)
 from desktop_slm.processes.sandbox import SandboxLevel
 
 
@@ -67,6 +77,36 @@ class Embed(Order, frozen=True, kw_only=True, tag="embed"):
     pooling: Pooling
 
 
+class Rerank(Order, frozen=True, kw_only=True, tag="rerank"):
+    """Compare texts with a query; answered by `Scores`."""
+
+    model: ModelSpec
+    query: str
+    texts: tuple[str, ...]
+
+
+class SaveState(Order, frozen=True, kw_only=True, tag="save_state"):
+    """Hand out a conversation's KV state; answered by `Saved`."""
+
+    model: ModelSpec
+    conversation: str
+    limit_bytes: int = 0
+
+
+class RestoreState(Order, frozen=True, kw_only=True, tag="restore_state"):
+    """Take a conversation's KV state back; answered by `Counts`."""
+
+    model: ModelSpec
+    conversation: str
+    state: KvState
+
+
+class Measure(Order, frozen=True, kw_only=True, tag="measure"):
+    """Measure how fast a model runs here; answered by `Measured`."""
+
+    model: ModelSpec
+
+
 class Quantize(Order, frozen=True, kw_only=True, tag="quantize"):
     """Write a model anew in another layout; answered by `Written`."""
 
@@ -90,7 +130,20 @@ class Cancel(Order, frozen=True, kw_only=True, tag="cancel"):
 
 
 AnyOrder = (
-    Load | Generate | CountTexts | CountPrompt | FindSpans | Embed | Quantize | Describe | ProveWalls | Cancel
+    Load
+    | Generate
+    | CountTexts
+    | CountPrompt
+    | FindSpans
+    | Embed
+    | Rerank
+    | SaveState
+    | RestoreState
+    | Measure
+    | Quantize
+    | Describe
+    | ProveWalls
+    | Cancel
 )
 
 
@@ -143,6 +196,24 @@ class Vectors(Answer, frozen=True, kw_only=True, tag="vectors"):
     vectors: tuple[tuple[float, ...], ...]
 
 
+class Scores(Answer, frozen=True, kw_only=True, tag="scores"):
+    """One score per text."""
+
+    scores: tuple[float, ...]
+
+
+class Saved(Answer, frozen=True, kw_only=True, tag="saved"):
+    """A conversation's KV state, None when there is none."""
+
+    state: KvState | None
+
+
+class Measured(Answer, frozen=True, kw_only=True, tag="measured"):
+    """How fast the model runs."""
+
+    probe: Probe
+
+
 class Written(Answer, frozen=True, kw_only=True, tag="written"):
     """The file has been written."""
 
@@ -175,5 +246,19 @@ class Failed(Answer, frozen=True, kw_only=True, tag="failed"):
 
 
 AnyAnswer = (
-    Beat | Opened | Events | Ready | Counts | Spans | Vectors | Written | Described | Walls | Dropped | Failed
+    Beat
+    | Opened
+    | Events
+    | Ready
+    | Counts
+    | Spans
+    | Vectors
+    | Scores
+    | Saved
+    | Measured
+    | Written
+    | Described
+    | Walls
+    | Dropped
+    | Failed
 )

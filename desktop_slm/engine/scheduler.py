@@ -12,20 +12,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 from desktop_slm.engine.api import (
     EngineEvent,
     Finished,
     FinishReason,
-    GenerateRequest,
-    PieceKind,
     PromptProgress,
     Text,
     Usage,
 )
-from desktop_slm.engine.sequences import Memory, Resident, Sequences, common_length
-from desktop_slm.engine.text import LOOP_INTERVAL, TextStream, is_loop
+from desktop_slm.engine.job import Context, Job, Vocabulary
+from desktop_slm.engine.sequences import Resident, Sequences, common_length
+from desktop_slm.engine.text import LOOP_INTERVAL, is_loop
 
 RUNNING_MAX = 8
 SEQUENCES = 16
@@ -33,85 +32,8 @@ BATCH_TOKENS = 512
 _FIRST_SLICE = 128  # until it is known how fast prompts are read
 _SLICE_S = 1.0  # so long may one batch take: jobs are cancelled, and others begin, between batches
 _SHARED_SLICE = 64  # prompt tokens per step while someone watches an answer appear
-_RESERVE_TOKENS = 256
 _WORTH_WAITING = 12  # tokens of a prefix that another job is about to have decoded
 _FLUSH_S = 0.033  # thirty frames a second: a wake-up of the app per token would cost decoding speed
-
-
-class Sampler(Protocol):
-    """Draws the next token."""
-
-    def sample(self, context: Any, index: int) -> int:
-        """Return the token after batch index ``index``."""
-        ...
-
-    def close(self) -> None:
-        """Free it."""
-        ...
-
-
-class Context(Memory, Protocol):
-    """What is asked of `llama.Context`."""
-
-    n_ctx: int
-
-    def clear_batch(self) -> None: ...  # noqa: D102 - see llama.Context
-    def add(self, token: int, position: int, sequence: int, logits: bool) -> int: ...  # noqa: D102
-    def decode(self) -> int: ...  # noqa: D102
-    def clear(self) -> None: ...  # noqa: D102
-
-
-class Vocabulary(Protocol):
-    """What is asked of `llama.Model`."""
-
-    def ends(self, token: int) -> bool: ...  # noqa: D102 - see llama.Model
-    def piece(self, token: int) -> bytes: ...  # noqa: D102
-
-
-class Job:
-    """One request on its way.
-
-    Attributes:
-        tokens: Prompt and answer so far; ``n_prompt`` of them are the prompt.
-        resident: Its sequence while it runs; ``resident.tokens`` is what is decoded already.
-        cancelled: Set by any thread; looked at between steps.
-    """
-
-    def __init__(
-        self,
-        number: int,
-        request: GenerateRequest,
-        tokens: list[int],
-        sampler: Sampler,
-        stream: TextStream,
-        arrived: float,
-    ) -> None:
-        self.id = number
-        self.interactive = request.priority == "interactive"
-        self.exact = request.sampling is not None and request.sampling.seed is not None
-        self.tokens = tokens
-        self.n_prompt = len(tokens)
-        self.max_tokens = request.max_tokens
-        self.sampler = sampler
-        self.stream = stream
-        self.resident: Resident | None = None
-        self.cancelled = False
-        self.reused = 0
-        self.counted = False
-        self.arrived = arrived
-        self.first_token_at = 0.0
-        self.text: list[tuple[PieceKind, str]] = []
-
-    @property
-    def pending(self) -> int:
-        """Tokens that are known and not decoded yet."""
-        return len(self.tokens) - (len(self.resident.tokens) if self.resident else 0)
-
-    @property
-    def reserve(self) -> int:
-        """Cells that the answer will probably still need."""
-        answered = len(self.tokens) - self.n_prompt
-        return min(_RESERVE_TOKENS, self.max_tokens - answered if self.max_tokens else _RESERVE_TOKENS)
 
 
 class Scheduler:

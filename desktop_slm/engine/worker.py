@@ -13,30 +13,26 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Sequence
 
 from desktop_slm.engine import chain, embedding, hardware, llama, sampling
 from desktop_slm.engine import protocol as p
-from desktop_slm.engine.api import EngineEvent, GenerateRequest, Hardware, Loaded, ModelSpec
-from desktop_slm.engine.scheduler import BATCH_TOKENS, SEQUENCES, Job, Scheduler, Stage, random_seed
-from desktop_slm.engine.template import ChatTemplate
+from desktop_slm.engine.api import EngineEvent, GenerateRequest, Hardware, ModelSpec
+from desktop_slm.engine.job import Job
+from desktop_slm.engine.loading import LoadedModel, Loader, device_in_use
+from desktop_slm.engine.scheduler import Stage, random_seed
+from desktop_slm.engine.spans import span_ends
 from desktop_slm.engine.text import TextStream
-from desktop_slm.engine.threads import ThreadTuner
 from desktop_slm.errors import (
     ContextExceeded,
     DesktopSlmError,
     InvalidRequest,
-    LoadFailed,
     ModelUnsupported,
 )
 from desktop_slm.processes import sandbox, selftest
 from desktop_slm.processes.child import Channel
 
-DEFAULT_N_CTX = 8192
-_SMALLEST_N_CTX = 1024
 _BEAT_S = 1.0
 _GPU_DEVICES = ("/dev/nvidia*", "/dev/dri", "/dev/kfd")
-_GPU_BACKENDS = ("cuda", "vulkan", "metal", "hip", "sycl", "opencl", "musa", "cann")
 _GPU_FILES = ("/usr/share", "/usr/local/cuda", "/etc", "/opt/rocm", "/sys", "/proc")
 
 
@@ -57,27 +53,6 @@ def main(channel: Channel) -> None:
     worker.serve()
 
 
-class LoadedModel:
-    """A model, its context and what runs on them."""
-
-    def __init__(
-        self, spec: ModelSpec, model: llama.Model, context: llama.Context, loaded: Loaded, worker: Worker
-    ) -> None:
-        self.spec = spec
-        self.model = model
-        self.context = context
-        self.loaded = loaded
-        self.template = ChatTemplate(model.template, model, worker.template_runs)
-        self.sampling = sampling.model_sampling(model.metadata)
-        self.scheduler = Scheduler(context, model, forgets=model.forgets, emit=worker.emit)
-
-    def close(self) -> None:
-        """Free the memory."""
-        self.scheduler.close()
-        self.context.close()
-        self.model.close()
-
-
 class Worker:
     """Takes orders and answers them."""
 
@@ -91,8 +66,8 @@ class Worker:
         self._cancelled: set[int] = set()
         self._stage: Stage = "starting"
         self._stage_since = time.monotonic()
-        self._tuner: ThreadTuner | None = None
         self._log = llama.Log()
+        self._loader = Loader(self._log, self._n_threads, emit=self.emit, template_runs=self.template_runs)
 
     # On the channel's thread
 
@@ -257,77 +232,11 @@ class Worker:
                 self._current = None
             self._log.start()
             try:
-                self._current = self._climb_down(spec, number)
+                self._current = self._loader.load(spec, lambda: number not in self._cancelled)
                 self._channel.send(p.Ready(id=0, loaded=self._current.loaded))
             finally:
                 self._log.stop()
                 self._enter("idle")
-
-    def _climb_down(self, spec: ModelSpec, number: int) -> LoadedModel:
-        """Try the rungs: all layers on the GPU, half of them, the CPU; then smaller contexts.
-
-        Raises:
-            LoadFailed: With every rung and why it broke.
-        """
-        tried: list[str] = []
-        wanted = [spec.n_gpu_layers]
-        if llama.supports_gpu():
-            half = 16 if spec.n_gpu_layers < 0 else spec.n_gpu_layers // 2
-            wanted = list(dict.fromkeys([spec.n_gpu_layers, half, 0]))
-        for n_gpu_layers in wanted:
-            n_ctx = spec.n_ctx or DEFAULT_N_CTX
-            try:
-                model = self._open_model(spec.path, n_gpu_layers, number)
-            except LoadFailed as error:
-                tried.append(f"{_place(n_gpu_layers)}: {error.title}")
-                continue
-            while True:
-                try:
-                    return self._finish_loading(spec, model, n_gpu_layers, n_ctx)
-                except LoadFailed as error:
-                    tried.append(f"{_place(n_gpu_layers)}, {n_ctx:,} tokens: {error.title}")
-                    n_ctx //= 2
-                if n_ctx < _SMALLEST_N_CTX or n_gpu_layers != wanted[-1]:
-                    model.close()
-                    break
-        raise LoadFailed(
-            "The model could not be loaded", f"Tried: {'; '.join(tried)}. Choose a smaller model or context."
-        )
-
-    def _open_model(self, path: str, n_gpu_layers: int, number: int) -> llama.Model:
-        self._load_started = time.perf_counter()
-        self._others = hardware.running_elsewhere()
-        return llama.Model(path, n_gpu_layers, self._log, lambda: number not in self._cancelled)
-
-    def _finish_loading(
-        self, spec: ModelSpec, model: llama.Model, n_gpu_layers: int, n_ctx: int
-    ) -> LoadedModel:
-        context = llama.Context(
-            model,
-            n_ctx=min(n_ctx, model.n_ctx_train or n_ctx),
-            n_seq=SEQUENCES,
-            n_threads=spec.n_threads or self._n_threads,
-            n_batch=BATCH_TOKENS,
-        )
-        on_gpu = llama.supports_gpu() and n_gpu_layers != 0
-        if not on_gpu and not spec.n_threads:
-            self._tuner = context.adapt_threads(self._n_threads, self._threads_to_begin())
-        device, reason = _device(on_gpu)
-        loaded = Loaded(
-            path=spec.path,
-            n_ctx=context.n_ctx,
-            n_ctx_train=model.n_ctx_train,
-            device=device,
-            reason=reason,
-            n_gpu_layers=(model.n_layers + 1 if n_gpu_layers < 0 else n_gpu_layers) if on_gpu else 0,
-            weights_bytes=self._log.mebibytes(r"(?<!KV)(?<!compute)(?<!output) buffer size")
-            or model.size_bytes,
-            kv_bytes=self._log.mebibytes(r"(?:KV|RS) buffer size"),
-            compute_bytes=self._log.mebibytes(r"compute buffer size"),
-            load_s=time.perf_counter() - self._load_started,
-            has_template=bool(model.template),
-        )
-        return LoadedModel(spec, model, context, loaded, self)
 
     # Work
 
@@ -369,20 +278,16 @@ class Worker:
         vectors = embedding.embed(model, prompts, order.pooling, n_ctx=n_ctx, n_threads=self._threads_now())
         self._channel.send(p.Vectors(id=order.id, vectors=tuple(vectors)))
 
-    def _threads_to_begin(self) -> int:
-        """Leave alone the cores that others used both before and after the model was read."""
-        others = min(self._others, hardware.running_elsewhere())
-        return max(1, self._n_threads - others)
-
     def _threads_now(self) -> int:
         """Return how many threads are of use at present, as learned from what has been computed."""
-        return self._tuner.threads if self._tuner else self._n_threads
+        tuner = self._current.tuner if self._current else None
+        return tuner.threads if tuner else self._n_threads
 
     def _describe(self) -> Hardware:
         total, free = hardware.memory()
         found = llama.devices()
         cpu = next((device for device in found if device.kind == "cpu"), None)
-        device, reason = _device(llama.supports_gpu())
+        device, reason = device_in_use(llama.supports_gpu())
         if self._current is not None:
             device, reason = self._current.loaded.device, self._current.loaded.reason
         return Hardware(
@@ -399,56 +304,11 @@ class Worker:
         )
 
 
-def _place(n_gpu_layers: int) -> str:
-    if not llama.supports_gpu() or n_gpu_layers == 0:
-        return "CPU"
-    return "GPU, all layers" if n_gpu_layers < 0 else f"GPU, {n_gpu_layers} layers"
-
-
-def _device(on_gpu: bool) -> tuple[str, str]:
-    """Return what inference runs on, and why."""
-    gpus = [device for device in llama.devices() if device.kind in ("gpu", "igpu")]
-    if on_gpu and gpus:
-        return gpus[0].description or gpus[0].name, ""
-    if gpus:
-        return "CPU", "chosen in the settings, or the graphics memory is too small"
-    libraries = " ".join(path.name for path in llama.LIBRARY_FOLDER.iterdir())
-    has_gpu_code = any(f"ggml-{name}" in libraries for name in _GPU_BACKENDS)
-    return "CPU", "no GPU found" if has_gpu_code else "this build has no GPU support"
-
-
 def _about_text(model: llama.Model, order: p.CountTexts | p.FindSpans) -> p.Counts | p.Spans:
     if isinstance(order, p.CountTexts):
         return p.Counts(id=order.id, counts=tuple(len(model.tokenize(text)) for text in order.texts))
     pieces = [model.piece(token) for token in model.tokenize(order.text)]
     return p.Spans(id=order.id, ends=tuple(span_ends(order.text, pieces)))
-
-
-def span_ends(text: str, pieces: Sequence[bytes]) -> list[int]:
-    """Return where each piece ends in ``text``, in code points; a cut character belongs to its last piece.
-
-    Tokenizers may put a blank in front of the text, or change it (case, accents): then the ends are spread
-    in proportion, so that the spans cover the text in any case.
-    """
-    data = text.encode("utf-8", "replace")
-    joined = b"".join(pieces)
-    shift = 1 if joined == b" " + data else 0
-    total = len(joined) or 1
-    exact = joined[shift:] == data
-    whole = [0] * (len(data) + 1)  # code points that are complete after so many bytes
-    count = 0
-    for index in range(1, len(data) + 1):
-        count += index == len(data) or data[index] & 0xC0 != 0x80
-        whole[index] = count
-    ends = []
-    position = 0
-    for piece in pieces:
-        position += len(piece)
-        at = max(0, position - shift) if exact else position * len(data) // total
-        ends.append(whole[at])
-    if ends:
-        ends[-1] = len(text)
-    return ends
 
 
 def _for_embedding(model: llama.Model, text: str) -> list[int]:

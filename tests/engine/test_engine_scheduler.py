@@ -19,7 +19,8 @@ from desktop_slm.engine.api import (
     Sampling,
     Text,
 )
-from desktop_slm.engine.scheduler import BATCH_TOKENS, RUNNING_MAX, SEQUENCES, Job, Scheduler
+from desktop_slm.engine.job import Job
+from desktop_slm.engine.scheduler import BATCH_TOKENS, RUNNING_MAX, SEQUENCES, Scheduler
 from desktop_slm.engine.sequences import common_length
 from desktop_slm.engine.text import TextStream
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desktop_slm.engine import hardware, llama, sampling, worker
+from desktop_slm.engine import hardware, llama, loading, sampling
 from desktop_slm.engine.api import ModelSpec, Sampling
+from desktop_slm.engine.spans import span_ends
 from desktop_slm.errors import LoadFailed, ModelInvalid, ModelUnsupported
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -19,7 +20,7 @@ def test_spans_cover_the_text_however_tokens_cut_it(text, cuts, blank_in_front):
     data = b" " * blank_in_front + text.encode()
     borders = [0, *sorted({cut % (len(data) + 1) for cut in cuts}), len(data)]
     pieces = [data[a:b] for a, b in itertools.pairwise(borders)]
-    ends = worker.span_ends(text, pieces)
+    ends = span_ends(text, pieces)
     assert len(ends) == len(pieces)
     assert ends == sorted(ends)
     assert ends[-1] == len(text)
@@ -32,22 +33,18 @@ def test_spans_cover_the_text_however_tokens_cut_it(text, cuts, blank_in_front):
 
 @given(texts.filter(bool), st.lists(st.binary(max_size=5), min_size=1, max_size=20))
 def test_spans_of_a_tokenizer_that_changes_the_text_still_cover_it(text, pieces):
-    ends = worker.span_ends(text, pieces)
+    ends = span_ends(text, pieces)
     assert ends == sorted(ends)
     assert ends[-1] == len(text)
     assert all(0 <= end <= len(text) for end in ends)
 
 
 class Ladder:
-    """A worker whose models and contexts fail as told."""
+    """A loader whose models and contexts fail as told."""
 
     def __init__(self, monkeypatch, *, gpu, model_fails=(), context_over=10**9):
-        self.worker = worker.Worker.__new__(worker.Worker)
-        self.worker._n_threads = 1
-        self.worker._log = type("Log", (), {"mebibytes": lambda self, pattern: 0})()
-        self.worker._cancelled = set()
-        self.worker._tuner = None
-        self.worker._others = 0
+        log = type("Log", (), {"mebibytes": lambda self, pattern: 0})()
+        self.loader = loading.Loader(log, 1, emit=list, template_runs=bool)
         self.rungs = []
         self.closed = 0
         ladder = self
@@ -78,12 +75,12 @@ class Ladder:
                 return None
 
         monkeypatch.setattr(llama, "Model", Model)
-        monkeypatch.setattr(llama, "Context", Context)
+        monkeypatch.setattr(loading, "Context", Context)
         monkeypatch.setattr(llama, "supports_gpu", lambda: gpu)
-        monkeypatch.setattr(worker, "ChatTemplate", lambda *_: None)
+        monkeypatch.setattr(loading, "ChatTemplate", lambda *_: None)
 
     def load(self, **options):
-        return self.worker._climb_down(ModelSpec(path="x", **options), 1).loaded
+        return self.loader.load(ModelSpec(path="x", **options), lambda: True).loaded
 
 
 def test_the_first_rung_is_everything_on_the_gpu(monkeypatch):

@@ -1,0 +1,108 @@
+"""The KV cache of one model and the batches that go through it, over llama.cpp's C API."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import time
+
+from desktop_slm.engine.llama import C, Model
+from desktop_slm.engine.threads import ThreadTuner
+from desktop_slm.errors import LoadFailed
+
+
+class Context:
+    """A KV cache of ``n_ctx`` cells shared by ``n_seq`` sequences, and the batches that go through it."""
+
+    def __init__(self, model: Model, *, n_ctx: int, n_seq: int, n_threads: int, n_batch: int) -> None:
+        params = C.llama_context_default_params()
+        params.n_ctx = n_ctx
+        params.n_batch = n_batch
+        params.n_ubatch = n_batch
+        params.n_seq_max = n_seq
+        params.n_outputs_max = n_seq  # else logits for a whole batch are reserved: 100 to 500 MB
+        params.kv_unified = True
+        params.n_threads = n_threads
+        params.n_threads_batch = n_threads
+        params.no_perf = True
+        self.n_batch = n_batch
+        self.n_seq = n_seq
+        self._abort = ctypes.create_string_buffer(2)
+        self._tuner: ThreadTuner | None = None
+        self.pointer = C.llama_init_from_model(model.pointer, params)
+        if not self.pointer:
+            raise LoadFailed("not enough memory for the context")
+        self.n_ctx: int = C.llama_n_ctx(self.pointer)
+        self._memory = C.llama_get_memory(self.pointer)
+        self._batch = C.llama_batch_init(n_batch, 0, 1)
+        self._sequence_of = [self._batch.seq_id[index] for index in range(n_batch)]
+        for index in range(n_batch):
+            self._batch.n_seq_id[index] = 1
+        self._let_abort()
+
+    def _let_abort(self) -> None:
+        """Let `abort` stop a running computation without a line of Python in it.
+
+        llama.cpp asks ``bool callback(void *data)`` before each operation. ``strlen`` has that shape: it
+        answers 0 for our empty string, and 1 once `abort` has put a character into it.
+        """
+        libc = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)
+        callback = ctypes.cast(libc.strlen, C.ggml_abort_callback)
+        C.llama_set_abort_callback(self.pointer, callback, ctypes.cast(self._abort, ctypes.c_void_p))
+        self._kept = (libc, callback)
+
+    def close(self) -> None:
+        """Free the memory."""
+        if self.pointer:
+            C.llama_batch_free(self._batch)
+            C.llama_free(self.pointer)
+            self.pointer = None
+
+    def adapt_threads(self, most: int, start: int) -> ThreadTuner:
+        """Adapt the number of threads to what else runs, up to ``most``; for models on the CPU."""
+        self._tuner = ThreadTuner(most, self.set_threads, start=start)
+        return self._tuner
+
+    def set_threads(self, n_threads: int) -> None:
+        """Use ``n_threads`` from the next batch on."""
+        C.llama_set_n_threads(self.pointer, n_threads, n_threads)
+
+    def clear_batch(self) -> None:
+        """Start a new batch."""
+        self._batch.n_tokens = 0
+
+    def add(self, token: int, position: int, sequence: int, logits: bool) -> int:
+        """Add one token to the batch and return its index."""
+        batch = self._batch
+        index: int = batch.n_tokens
+        batch.token[index] = token
+        batch.pos[index] = position
+        self._sequence_of[index][0] = sequence
+        batch.logits[index] = logits
+        batch.n_tokens = index + 1
+        return index
+
+    def decode(self) -> int:
+        """Compute the batch; 0 = done, 1 = no room in the cache, 2 = aborted, below 0 = failed."""
+        wall_s, cpu_s = time.perf_counter(), time.process_time()
+        result: int = C.llama_decode(self.pointer, self._batch)
+        if self._tuner is not None:
+            self._tuner.note(time.perf_counter() - wall_s, time.process_time() - cpu_s)
+        self._abort[0] = b"\0"
+        return result
+
+    def abort(self) -> None:
+        """Stop the computation that runs now (on the CPU); any thread may call it."""
+        self._abort[0] = b"x"
+
+    def remove(self, sequence: int, start: int = 0) -> bool:
+        """Forget ``sequence`` from position ``start`` on; False when this kind of memory cannot."""
+        return bool(C.llama_memory_seq_rm(self._memory, sequence, start, -1))
+
+    def copy(self, source: int, target: int, end: int) -> None:
+        """Give ``target`` the first ``end`` positions of ``source``; the cells are shared, not copied."""
+        C.llama_memory_seq_cp(self._memory, source, target, 0, end)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        C.llama_memory_clear(self._memory, False)

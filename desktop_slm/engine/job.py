@@ -1,0 +1,87 @@
+"""One request on its way through the scheduler, and what it needs of llama.cpp."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from desktop_slm.engine.api import GenerateRequest, PieceKind
+from desktop_slm.engine.sequences import Memory, Resident
+from desktop_slm.engine.text import TextStream
+
+_RESERVE_TOKENS = 256
+
+
+class Sampler(Protocol):
+    """Draws the next token."""
+
+    def sample(self, context: Any, index: int) -> int:
+        """Return the token after batch index ``index``."""
+        ...
+
+    def close(self) -> None:
+        """Free it."""
+        ...
+
+
+class Context(Memory, Protocol):
+    """What is asked of `context.Context`."""
+
+    n_ctx: int
+
+    def clear_batch(self) -> None: ...  # noqa: D102 - see context.Context
+    def add(self, token: int, position: int, sequence: int, logits: bool) -> int: ...  # noqa: D102
+    def decode(self) -> int: ...  # noqa: D102
+    def clear(self) -> None: ...  # noqa: D102
+
+
+class Vocabulary(Protocol):
+    """What is asked of `llama.Model`."""
+
+    def ends(self, token: int) -> bool: ...  # noqa: D102 - see llama.Model
+    def piece(self, token: int) -> bytes: ...  # noqa: D102
+
+
+class Job:
+    """One request on its way.
+
+    Attributes:
+        tokens: Prompt and answer so far; ``n_prompt`` of them are the prompt.
+        resident: Its sequence while it runs; ``resident.tokens`` is what is decoded already.
+        cancelled: Set by any thread; looked at between steps.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        request: GenerateRequest,
+        tokens: list[int],
+        sampler: Sampler,
+        stream: TextStream,
+        arrived: float,
+    ) -> None:
+        self.id = number
+        self.interactive = request.priority == "interactive"
+        self.exact = request.sampling is not None and request.sampling.seed is not None
+        self.tokens = tokens
+        self.n_prompt = len(tokens)
+        self.max_tokens = request.max_tokens
+        self.sampler = sampler
+        self.stream = stream
+        self.resident: Resident | None = None
+        self.cancelled = False
+        self.reused = 0
+        self.counted = False
+        self.arrived = arrived
+        self.first_token_at = 0.0
+        self.text: list[tuple[PieceKind, str]] = []
+
+    @property
+    def pending(self) -> int:
+        """Tokens that are known and not decoded yet."""
+        return len(self.tokens) - (len(self.resident.tokens) if self.resident else 0)
+
+    @property
+    def reserve(self) -> int:
+        """Cells that the answer will probably still need."""
+        answered = len(self.tokens) - self.n_prompt
+        return min(_RESERVE_TOKENS, self.max_tokens - answered if self.max_tokens else _RESERVE_TOKENS)
