@@ -87,7 +87,7 @@ class Context:
         wall_s, cpu_s = time.perf_counter(), time.process_time()
         result: int = C.llama_decode(self.pointer, self._batch)
         if self._tuner is not None:
-            self._tuner.note(time.perf_counter() - wall_s, time.process_time() - cpu_s)
+            self._tuner.note(time.perf_counter() - wall_s, time.process_time() - cpu_s, self._batch.n_tokens)
         self._abort[0] = b"\0"
         return result
 
