@@ -266,8 +266,18 @@ class Engine(Protocol):
         """Return the (start, end) of each token in ``text``, in code points; together they cover it."""
         ...
 
+    def kept_tokens(self, model: ModelSpec, conversation: str) -> int:
+        """Return how many tokens are kept for ``conversation``: 0 tells that its state may be restored.
+
+        Loads nothing: where ``model`` is not in memory, nothing is kept.
+        """
+        ...
+
     def save_state(self, model: ModelSpec, conversation: str, limit_bytes: int = 0) -> KvState | None:
-        """Return the KV state kept for ``conversation``; None when there is none, or it is over the limit."""
+        """Return the KV state kept for ``conversation``; None when there is none, or it is over the limit.
+
+        Loads nothing, as `kept_tokens`.
+        """
         ...
 
     def restore_state(self, model: ModelSpec, conversation: str, state: KvState) -> int:

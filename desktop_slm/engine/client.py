@@ -147,8 +147,16 @@ class EngineClient:
         ends = self._call(_checked(model), p.FindSpans, p.Spans, text=text).ends
         return list(zip((0, *ends), ends, strict=False))
 
+    def kept_tokens(self, model: ModelSpec, conversation: str) -> int:
+        """Return how many tokens are kept for ``conversation``; 0 when its model is not in memory."""
+        if self.loaded() is None:
+            return 0
+        return self._call(_checked(model), p.KeptTokens, p.Counts, conversation=conversation).counts[0]
+
     def save_state(self, model: ModelSpec, conversation: str, limit_bytes: int = 0) -> KvState | None:
         """Return the KV state kept for ``conversation``; None when there is none, or it is over the limit."""
+        if self.loaded() is None:
+            return None
         fields = {"conversation": conversation, "limit_bytes": limit_bytes}
         return self._call(_checked(model), p.SaveState, p.Saved, **fields).state
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import struct
 import threading
 import time
+import zlib
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
@@ -86,7 +88,7 @@ class FakeEngine:
         self._lock = threading.Lock()
         self._loaded: Loaded | None = None
         self._closed = False
-        self._kept: dict[str, bytes] = {}
+        self._kept: dict[str, tuple[str, str]] = {}  # conversation -> model, what has been read
         self.requests: list[GenerateRequest] = []
         self.cancelled = 0
 
@@ -97,6 +99,7 @@ class FakeEngine:
         if self._load_error is not None:
             raise self._load_error
         n_ctx = min(model.n_ctx or self._n_ctx, self._n_ctx)
+        self._kept = {name: kept for name, kept in self._kept.items() if kept[0] == model.path}
         self._loaded = Loaded(
             path=model.path, n_ctx=n_ctx, n_ctx_train=self._n_ctx, device="CPU", reason="scripted",
             n_gpu_layers=0, weights_bytes=0, kv_bytes=0, compute_bytes=0, load_s=0.0, has_template=True,
@@ -114,8 +117,7 @@ class FakeEngine:
         n_prompt = self.count_prompt(request.model, request.messages) + len(_tokens(request.prefill))
         if n_prompt + 1 > loaded.n_ctx:
             raise ContextExceeded(n_prompt + 1, loaded.n_ctx)
-        if request.conversation:
-            self._kept[request.conversation] = "\n".join(m.content for m in request.messages).encode()
+        reused = min(self._keep(request), n_prompt - 1)
         started = time.perf_counter()
         done = False
         try:
@@ -132,7 +134,10 @@ class FakeEngine:
             if reply.error is not None:
                 raise reply.error
             usage = Usage(
-                prompt_tokens=n_prompt, completion_tokens=sent, decode_s=time.perf_counter() - started
+                prompt_tokens=n_prompt,
+                reused_tokens=reused,
+                completion_tokens=sent,
+                decode_s=time.perf_counter() - started,
             )
             done = True
             yield Finished(reason, usage)
@@ -172,19 +177,26 @@ class FakeEngine:
         self.load(model)
         return [match.span() for match in _TOKEN.finditer(text)]
 
+    def kept_tokens(self, model: ModelSpec, conversation: str) -> int:
+        """Count the words that the last request of ``conversation`` held."""
+        path, words = self._kept.get(conversation, ("", ""))
+        return len(_tokens(words)) if path == model.path else 0
+
     def save_state(self, model: ModelSpec, conversation: str, limit_bytes: int = 0) -> KvState | None:
         """Return the words that the last request of ``conversation`` held."""
-        words = self._kept.get(conversation)
-        if words is None or (limit_bytes and len(words) > limit_bytes):
+        tokens = self.kept_tokens(model, conversation)
+        data = self._kept[conversation][1].encode("utf-8", "replace") if tokens else b""
+        if not tokens or (limit_bytes and len(data) > limit_bytes):
             return None
-        return KvState(key=model.path, tokens=bytes(4 * len(_tokens(words.decode()))), data=words)
+        numbers = [zlib.crc32(word.encode()) for word in _tokens(data.decode())]
+        return KvState(key=model.path, tokens=struct.pack(f"<{len(numbers)}I", *numbers), data=data)
 
     def restore_state(self, model: ModelSpec, conversation: str, state: KvState) -> int:
         """Keep a saved state when it was made with this model."""
         self.load(model)
         if state.key != model.path:
             return 0
-        self._kept[conversation] = state.data
+        self._kept[conversation] = (model.path, state.data.decode())
         return len(state.tokens) // 4
 
     def probe(self, model: ModelSpec) -> Probe:
@@ -226,13 +238,24 @@ class FakeEngine:
         return 0
 
     def unload(self) -> None:
-        """Forget the model."""
+        """Forget the model, and what was kept for conversations."""
         self._loaded = None
+        self._kept = {}
 
     def close(self) -> None:
         """Refuse further requests."""
         self.unload()
         self._closed = True
+
+    def _keep(self, request: GenerateRequest) -> int:
+        """Keep what a conversation's request holds; return how much of it was kept before, in tokens."""
+        if not request.conversation:
+            return 0
+        words = "\n".join(message.content for message in request.messages)
+        before = self._kept.get(request.conversation, ("", ""))[1]
+        self._kept[request.conversation] = (request.model.path, words)
+        pairs = zip(_tokens(before), _tokens(words), strict=False)
+        return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
     def _next_reply(self, request: GenerateRequest) -> Reply:
         with self._lock:

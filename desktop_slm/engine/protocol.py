@@ -85,8 +85,15 @@ class Rerank(Order, frozen=True, kw_only=True, tag="rerank"):
     texts: tuple[str, ...]
 
 
+class KeptTokens(Order, frozen=True, kw_only=True, tag="kept_tokens"):
+    """Tell how much is kept for a conversation, without loading anything; answered by `Counts`."""
+
+    model: ModelSpec
+    conversation: str
+
+
 class SaveState(Order, frozen=True, kw_only=True, tag="save_state"):
-    """Hand out a conversation's KV state; answered by `Saved`."""
+    """Hand out a conversation's KV state, without loading anything; answered by `Saved`."""
 
     model: ModelSpec
     conversation: str
@@ -137,6 +144,7 @@ AnyOrder = (
     | FindSpans
     | Embed
     | Rerank
+    | KeptTokens
     | SaveState
     | RestoreState
     | Measure
