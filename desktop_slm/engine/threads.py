@@ -64,13 +64,17 @@ class ThreadTuner:
             return
         window = self._window
         window.add(wall_s, cpu_s, size)
-        if window.wall_s < (_TRIAL_S if self._trial else _WINDOW_S):
+        if window.wall_s < _WINDOW_S:
             return
-        self._window = _Window()
         missing = self.threads - window.cpu_s / window.wall_s
         if self.threads > 1 and missing > _MISSING_CORES:
+            self._window = _Window()
             self._leave(missing)
-        elif self._trial:
+            return
+        if self._trial and window.wall_s < _TRIAL_S:
+            return
+        self._window = _Window()
+        if self._trial:
             self._judge(window)
         elif self._clock() >= self._next_trial_at:
             self._before = window
@@ -99,7 +103,7 @@ class ThreadTuner:
     def _settle(self, *, failed: bool) -> None:
         """End a try, if there was one, and set the time of the next."""
         self._trial = 0
-        self._retry_s = min(2 * self._retry_s, _LAST_RETRY_S) if failed else _FIRST_RETRY_S
+        self._retry_s = min(4 * self._retry_s, _LAST_RETRY_S) if failed else _FIRST_RETRY_S
         self._next_trial_at = self._clock() + (_EXPLORE_S if self.threads == self.most else self._retry_s)
 
     def _use(self, threads: int) -> None:
