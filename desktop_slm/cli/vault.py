@@ -56,6 +56,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
             ("cipher", status.cipher_version or "known once it is open"),
             ("folder", status.path),
             ("size", f"{status.bytes:,} bytes"),
+            ("model states", f"{status.state_bytes:,} bytes"),
             ("last backup", moment(status.last_backup)),
         ]
     )

@@ -178,7 +178,27 @@ def m003_search(database: Database) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_conversations, m002_library, m003_search)
+def m004_states(database: Database) -> None:
+    """Which file beside the database holds the KV state of a conversation, and the key that opens it."""
+    _run(
+        database,
+        """
+        CREATE TABLE kv_state (
+            conversation INTEGER PRIMARY KEY REFERENCES conversation (id) ON DELETE CASCADE,
+            sequence INTEGER NOT NULL,
+            used REAL NOT NULL,
+            name TEXT NOT NULL,
+            secret BLOB NOT NULL,
+            key TEXT NOT NULL,
+            token_hash TEXT NOT NULL,
+            token_bytes INTEGER NOT NULL,
+            bytes INTEGER NOT NULL
+        );
+        """,
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_conversations, m002_library, m003_search, m004_states)
 LATEST = len(MIGRATIONS)
 
 

@@ -12,6 +12,7 @@ from desktop_slm.store import index
 from desktop_slm.store.content import indexed_texts
 from desktop_slm.store.ids import item_id, next_sequence, unknown
 from desktop_slm.store.records import HistoryItem, ItemKind
+from desktop_slm.store.states import States
 
 if TYPE_CHECKING:
     from desktop_slm.store.database import Database
@@ -33,6 +34,8 @@ def delete(database: Database, kind: ItemKind, number: int) -> None:
             raise unknown(item_id(kind, number))
         deletion = next_sequence(database)
         _mark(database, kind, number, deletion)
+        if kind == "conversation":  # what can be computed anew does not wait in the trash
+            States(database).forget(item_id(kind, number))
         if kind == "document":
             for (summary,) in database.rows(
                 "SELECT id FROM summary WHERE deleted_at IS NULL"

@@ -1,8 +1,9 @@
 """The vault: keys, the lock of the single writer, and the life of the database.
 
-In its folder lie ``vault.json`` (the wrapped data key), ``vault.db`` with SQLite's log, ``vault.lock`` and
-``backups/``. A vault that exists is never made anew: a lost database next to its key file is an error that
-says so. SQLCipher and the cryptography are loaded with the first unlocking, not with this module.
+In its folder lie ``vault.json`` (the wrapped data key), ``vault.db`` with SQLite's log, ``vault.lock``,
+``backups/`` and ``states/``. A vault that exists is never made anew: a lost database next to its key file is
+an error that says so. SQLCipher and the cryptography are loaded with the first unlocking, not with this
+module.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from desktop_slm.errors import (
     WrongPassphrase,
 )
 from desktop_slm.paths import private_folder
-from desktop_slm.store import keyfile, moving, trash
+from desktop_slm.store import keyfile, moving, states, trash
 from desktop_slm.store.backup import Backup, Backups
 from desktop_slm.store.history import History
 from desktop_slm.store.keyfile import KdfParameters, KeyFile, KeyringSlot, PassphraseSlot, Slot
@@ -52,6 +53,7 @@ class VaultStatus(msgspec.Struct, frozen=True, kw_only=True):
         cipher_version: SQLCipher's version, empty unless open.
         path: The folder.
         bytes: Size of the database with its log.
+        state_bytes: Size of the model states beside it, which need not be kept.
         last_backup: Seconds since the epoch, 0 when there is none.
     """
 
@@ -60,6 +62,7 @@ class VaultStatus(msgspec.Struct, frozen=True, kw_only=True):
     cipher_version: str
     path: str
     bytes: int
+    state_bytes: int
     last_backup: float
 
 
@@ -126,6 +129,7 @@ class Vault:
             cipher_version=self._database.cipher_version() if self._database else "",
             path=str(self.folder),
             bytes=(_size(self._database_path) or 0) + (_size(log) or 0),
+            state_bytes=states.size_bytes(self.folder),
             last_backup=max((backup.made for backup in backups), default=0.0),
         )
 
@@ -375,6 +379,7 @@ class Vault:
                 keyfile.mend(self._key_path)
                 History(database).mark_interrupted()
                 trash.empty(database)
+                states.States(database).sweep()
         except BaseException:
             database.close()
             raise

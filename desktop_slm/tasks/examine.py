@@ -55,6 +55,7 @@ def _examine_vault(vault: Vault, problems: list[str]) -> dict[str, Any]:
             "cipher_version": "",
             "path": str(vault.folder),
             "bytes": 0,
+            "state_bytes": 0,
             "last_backup": 0.0,
         }
     if status.state in ("missing", "damaged"):
