@@ -15,7 +15,7 @@ from typing import Any
 
 import gguf
 import numpy as np
-from tiny_vocabularies import Metadata, bpe, spm, wpm
+from tiny_vocabularies import Metadata, bpe, enlarged, spm, wpm
 
 Shapes = dict[str, tuple[int, ...]]
 """Tensors by name; the dimensions as numpy has them, the reverse of ggml's."""
@@ -33,7 +33,7 @@ class Size:
         q_lora_rank, kv_lora_rank, rope_dim: Of multi-head latent attention, where ``head_dim`` is the part
             of a head that is not rotated.
         d_conv, d_inner, d_state, n_group, n_ssm_head: Of state-space layers.
-        n_merges: Tokens of two letters beside the 256 of one byte.
+        n_vocab: Tokens at least.
     """
 
     n_layer: int = 2
@@ -52,7 +52,7 @@ class Size:
     d_state: int = 16
     n_group: int = 1
     n_ssm_head: int = 4
-    n_merges: int = 26
+    n_vocab: int = 0
 
     def kv_heads(self, layer: int) -> int:
         """Return the heads of the KV cache in one layer."""
@@ -68,10 +68,12 @@ def tiny_model(
     metadata: Mapping[str, Any] | None = None,
     layout: str = "F32",
     tied: bool = True,
+    hollow: bool = False,
+    split_tensors: int = 0,
     seed: int = 1,
     **size: Any,
 ) -> Path:
-    """Write a model that llama.cpp loads, and return where.
+    """Write a model that llama.cpp loads, and return where (of a split model, the first file).
 
     Args:
         path: Of the file, ``.gguf``; its folder is made.
@@ -82,6 +84,8 @@ def tiny_model(
             architecture.
         layout: Type of the matrices: ``F32``, ``F16``, ``Q8_0``, ``Q4_0`` and so on; rows must divide by 32.
         tied: The output matrix is that of the embedding, as it always is where `Build.unties` is false.
+        hollow: All weights are zero and take no room on the disk: for sizes beyond the tiny.
+        split_tensors: Write several files with that many tensors each; 0 for one file.
         seed: Of the weights.
         **size: See `Size`.
     """
@@ -89,13 +93,13 @@ def tiny_model(
     name = architecture.partition("-rank")[0]
     dimensions = replace(build.size, **size)
     about, shapes = build.make(dimensions)
-    tokens = build.vocabulary(dimensions.n_merges, tuple(user_defined))
+    tokens = enlarged(build.vocabulary(tuple(user_defined)), dimensions.n_vocab)
     shapes = {"token_embd.weight": (len(tokens["tokens"]), dimensions.n_embd), **shapes}
     if not tied and build.unties:
         shapes["output.weight"] = shapes["token_embd.weight"]
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = gguf.GGUFWriter(path, name)
+    writer = gguf.GGUFWriter(path, name, split_max_tensors=split_tensors)
     writer.add_string("general.name", f"Tiny {architecture}")
     if chat_template:
         writer.add_chat_template(chat_template)
@@ -105,9 +109,17 @@ def tiny_model(
         _add(writer, key, value)
     random = np.random.default_rng(seed)
     for tensor, shape in shapes.items():
-        _add_tensor(writer, tensor, _weights(random, tensor, shape), layout)
-    _finish(writer)
-    return path
+        kind = _layout(tensor, shape, layout)
+        if hollow:
+            size_bytes = math.prod(gguf.quant_shape_to_byte_shape(shape, kind))
+            writer.add_tensor_info(tensor, shape, np.dtype(np.float32), size_bytes, raw_dtype=kind)
+        else:
+            writer.add_tensor(tensor, gguf.quantize(_weights(random, tensor, shape), kind), raw_dtype=kind)
+    if hollow:
+        _finish_hollow(writer, path)
+    else:
+        _finish(writer)
+    return path if not split_tensors else min(path.parent.glob(f"{path.stem}-00001-of-*.gguf"))
 
 
 def tiny_adapter(
@@ -345,7 +357,6 @@ def _deepseek2(s: Size) -> tuple[Metadata, Shapes]:
         "expert_used_count": 0,
         "expert_shared_count": 0,
         "expert_feed_forward_length": s.n_ff,
-        "vocab_size": len(bpe(s.n_merges, ())["tokens"]),
     }
     return about, _stack(s, layer)
 
@@ -397,7 +408,7 @@ class Build:
 
     make: Callable[[Size], tuple[Metadata, Shapes]]
     size: Size = Size()
-    vocabulary: Callable[[int, tuple[str, ...]], Metadata] = bpe
+    vocabulary: Callable[[tuple[str, ...]], Metadata] = bpe
     unties: bool = True
 
 
@@ -448,14 +459,11 @@ def _weights(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> 
     return (random.standard_normal(shape) / math.sqrt(shape[-1])).astype(np.float32)
 
 
-def _add_tensor(writer: gguf.GGUFWriter, name: str, data: np.ndarray, layout: str) -> None:
-    matrix = data.ndim > 1 and "ssm_" not in name.replace("ssm_in", "").replace("ssm_out", "")
-    kept = not matrix or "conv" in name or "norm" in name or name.startswith(("position", "token_types"))
-    kind = gguf.GGMLQuantizationType[layout]
-    if kept or kind == gguf.GGMLQuantizationType.F32:
-        writer.add_tensor(name, data)
-    else:
-        writer.add_tensor(name, gguf.quantize(data, kind), raw_dtype=kind)
+def _layout(name: str, shape: tuple[int, ...], layout: str) -> gguf.GGMLQuantizationType:
+    """Return how a tensor is stored: the large matrices in ``layout``, what has to be exact in F32."""
+    exact = ("norm", "conv", "ssm_a", "ssm_d", "ssm_x", "position", "token_types", "cls.output")
+    matrix = len(shape) > 1 and not any(word in name for word in exact)
+    return gguf.GGMLQuantizationType[layout if matrix else "F32"]
 
 
 def _finish(writer: gguf.GGUFWriter) -> None:
@@ -463,3 +471,14 @@ def _finish(writer: gguf.GGUFWriter) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def _finish_hollow(writer: gguf.GGUFWriter, path: Path) -> None:
+    """Write all but the weights, and let the file end where they would."""
+    aligned = [writer.ggml_pad(info.nbytes, writer.data_alignment) for info in writer.tensors[0].values()]
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    writer.close()
+    with path.open("r+b") as file:
+        file.truncate(writer.ggml_pad(path.stat().st_size, writer.data_alignment) + sum(aligned))

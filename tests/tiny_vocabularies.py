@@ -1,7 +1,7 @@
 """Vocabularies of three kinds, for `tiny_models`: as small as llama.cpp's tokenizers accept.
 
-Each function takes the number of two-letter tokens (where the kind has such) and the texts that become tokens
-of their own, and returns the metadata below ``tokenizer.ggml.``.
+Each function takes the texts that become tokens of their own and returns the metadata below
+``tokenizer.ggml.``; `enlarged` adds tokens that no text has, to make a vocabulary as large as real ones.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ def _byte_letters() -> list[str]:
     return [chr(byte) if byte in printed else chr(0x100 + others.index(byte)) for byte in range(256)]
 
 
-def bpe(n_merges: int, user_defined: tuple[str, ...]) -> Metadata:
+def bpe(user_defined: tuple[str, ...]) -> Metadata:
     """Byte-level byte-pair encoding, as GPT-2, Llama 3 and Qwen have it."""
     letters = _byte_letters()
     space = letters[0x20]
-    merges = [(space, chr(0x61 + index % 26)) for index in range(min(26, n_merges))]
-    merges += [(chr(0x61 + n // 26 % 26), chr(0x61 + n % 26)) for n in range(max(0, n_merges - 26))]
+    merges = [(space, letter) for letter in letters[0x61:0x7B]]
     control = ["<|begin|>", "<|end|>", "<|im_start|>", "<|im_end|>"]
     ordinary = [*letters, *("".join(pair) for pair in merges)]
     kinds = gguf.TokenType
@@ -45,7 +44,7 @@ def bpe(n_merges: int, user_defined: tuple[str, ...]) -> Metadata:
     }
 
 
-def spm(_: int, user_defined: tuple[str, ...]) -> Metadata:
+def spm(user_defined: tuple[str, ...]) -> Metadata:
     """SentencePiece with bytes to fall back on, as Llama 2 and Gemma have it."""
     kinds = gguf.TokenType
     control = ["<unk>", "<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"]
@@ -70,7 +69,7 @@ def spm(_: int, user_defined: tuple[str, ...]) -> Metadata:
     }  # fmt: skip
 
 
-def wpm(_: int, user_defined: tuple[str, ...]) -> Metadata:
+def wpm(user_defined: tuple[str, ...]) -> Metadata:
     """WordPiece, as BERT has it; a letter that begins a word is marked by a bar."""
     kinds = gguf.TokenType
     control = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -90,3 +89,17 @@ def wpm(_: int, user_defined: tuple[str, ...]) -> Metadata:
         "add_bos_token": True,
         "add_eos_token": True,
     }
+
+
+def enlarged(vocabulary: Metadata, n_tokens: int) -> Metadata:
+    """Return ``vocabulary`` with at least ``n_tokens`` tokens."""
+    missing = max(0, n_tokens - len(vocabulary["tokens"]))
+    if not missing:
+        return vocabulary
+    unused = {
+        "tokens": [f"unused {n}" for n in range(missing)],
+        "token_type": [gguf.TokenType.UNUSED] * missing,
+    }
+    if "scores" in vocabulary:
+        unused["scores"] = [-20_000.0] * missing
+    return {**vocabulary, **{key: vocabulary[key] + more for key, more in unused.items()}}
