@@ -7,7 +7,7 @@ nothing has to be replayed.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -233,6 +233,14 @@ class Engine(Protocol):
 
     All calls may be made from any thread and block it until the worker answers. Closing a generator cancels
     its job: politely at once, firmly after 3 s. Errors: `ModelInvalid`, `LoadFailed`, `ContextExceeded`,
+Tick = Callable[[], object]
+"""Called ten times a second while the caller waits; what it raises cancels the work and passes through."""
+
+
+def nothing() -> None:
+    """Let the work go on."""
+
+
     `EngineCrashed`, `EngineUnresponsive`.
     """
 
@@ -284,8 +292,8 @@ class Engine(Protocol):
         """Take a saved state back into the cache; return its tokens, 0 when it does not fit this model."""
         ...
 
-    def probe(self, model: ModelSpec) -> Probe:
-        """Measure for a second or two how fast ``model`` reads and writes here, now."""
+    def probe(self, model: ModelSpec, tick: Tick = nothing) -> Probe:
+        """Measure for a second or two how fast ``model`` reads and writes here, when nothing else runs."""
         ...
 
     def embed(self, model: ModelSpec, texts: Sequence[str], pooling: Pooling = "model") -> list[list[float]]:
@@ -296,7 +304,7 @@ class Engine(Protocol):
         """Return how well each text answers ``query``, by a reranking model: higher is better."""
         ...
 
-    def quantize(self, source: str, target: str, file_type: str) -> None:
+    def quantize(self, source: str, target: str, file_type: str, tick: Tick = nothing) -> None:
         """Write ``source`` anew as ``target`` in the layout ``file_type`` (``Q8_0``, ``Q4_K_M``, ...)."""
         ...
 

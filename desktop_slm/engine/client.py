@@ -28,6 +28,8 @@ from desktop_slm.engine.api import (
     ModelSpec,
     Pooling,
     Probe,
+    Tick,
+    nothing,
 )
 from desktop_slm.engine.life import Life, Ticket
 from desktop_slm.errors import (
@@ -45,6 +47,7 @@ from desktop_slm.processes.sandbox import SandboxLevel
 CRASH_LIMIT = 2
 CRASH_WINDOW_S = 600.0
 _SMALLEST_GGUF_BYTES = 64
+_TICK_S = 0.1
 
 _Answer = TypeVar("_Answer", bound=p.Answer)
 _Box = queue.SimpleQueue[tuple[int, Any]]
@@ -165,9 +168,11 @@ class EngineClient:
         fields = {"conversation": conversation, "state": state}
         return self._call(_checked(model), p.RestoreState, p.Counts, **fields).counts[0]
 
-    def probe(self, model: ModelSpec) -> Probe:
-        """Measure for a second or two how fast ``model`` reads and writes here, now."""
-        return self._call(_checked(model), p.Measure, p.Measured).probe
+    def probe(self, model: ModelSpec, tick: Tick = nothing) -> Probe:
+        """Measure for a second or two how fast ``model`` reads and writes here, when nothing else runs."""
+        model = _checked(model)
+        order = p.Measure(id=next(self._numbers), model=model)
+        return self._ask(model.path, order, p.Measured, tick).probe
 
     def rerank(self, model: ModelSpec, query: str, texts: Sequence[str]) -> list[float]:
         """Return how well each text answers ``query``, by a reranking model: higher is better."""
@@ -179,7 +184,7 @@ class EngineClient:
         answer = self._call(_checked(model), p.Embed, p.Vectors, texts=tuple(texts), pooling=pooling)
         return [list(vector) for vector in answer.vectors]
 
-    def quantize(self, source: str, target: str, file_type: str) -> None:
+    def quantize(self, source: str, target: str, file_type: str, tick: Tick = nothing) -> None:
         """Write ``source`` anew as ``target`` in the layout ``file_type``, in a worker of its own.
 
         That worker alone may write, and only into the target's folder.
@@ -192,7 +197,7 @@ class EngineClient:
             order = p.Quantize(id=number, source=_real(source), target=_real(target), file_type=file_type)
             box = _Box()
             life.submit(order, Ticket(order.id, 0, box))
-            _wait(life, order, box, p.Written)
+            _wait(life, order, box, p.Written, tick)
         finally:
             life.stop()
 
@@ -292,10 +297,10 @@ class EngineClient:
     def _call(self, model: ModelSpec, order: Any, answer: type[_Answer], **fields: Any) -> _Answer:
         return self._ask(model.path, order(id=next(self._numbers), model=model, **fields), answer)
 
-    def _ask(self, path: str, order: p.Order, answer: type[_Answer]) -> _Answer:
+    def _ask(self, path: str, order: p.Order, answer: type[_Answer], tick: Tick | None = None) -> _Answer:
         box = _Box()
         life = self._submit(path, order, Ticket(order.id, 0, box))
-        return _wait(life, order, box, answer)
+        return _wait(life, order, box, answer, tick)
 
     def _submit(self, path: str, order: p.Order, ticket: Ticket) -> Life:
         """Hand an order to a worker that may read ``path``.
@@ -307,9 +312,9 @@ class EngineClient:
         return life
 
 
-def _wait(life: Life, order: p.Order, box: _Box, answer: type[_Answer]) -> _Answer:
+def _wait(life: Life, order: p.Order, box: _Box, answer: type[_Answer], tick: Tick | None = None) -> _Answer:
     try:
-        _, item = box.get()
+        item = _next(box) if tick is None else _next_ticking(box, tick)
     except BaseException:
         life.cancel(order.id)
         raise
@@ -318,6 +323,17 @@ def _wait(life: Life, order: p.Order, box: _Box, answer: type[_Answer]) -> _Answ
     if not isinstance(item, answer):
         raise EngineError("The model's process gave an unexpected answer", "Report this as a bug.")
     return item
+
+
+def _next(box: _Box) -> Any:
+    return box.get()[1]
+
+
+def _next_ticking(box: _Box, tick: Tick) -> Any:
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return box.get(timeout=_TICK_S)[1]
+        tick()
 
 
 def _real(path: str) -> str:

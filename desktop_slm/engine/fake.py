@@ -29,7 +29,9 @@ from desktop_slm.engine.api import (
     Probe,
     PromptProgress,
     Text,
+    Tick,
     Usage,
+    nothing,
 )
 from desktop_slm.errors import ContextExceeded, DesktopSlmError, EngineError
 
@@ -199,9 +201,10 @@ class FakeEngine:
         self._kept[conversation] = (model.path, state.data.decode())
         return len(state.tokens) // 4
 
-    def probe(self, model: ModelSpec) -> Probe:
+    def probe(self, model: ModelSpec, tick: Tick = nothing) -> Probe:
         """Return speeds that were never measured."""
         self.load(model)
+        tick()
         return Probe(prompt_tokens_per_s=400.0, decode_tokens_per_s=40.0, threads=2)
 
     def rerank(self, model: ModelSpec, query: str, texts: Sequence[str]) -> list[float]:
@@ -220,10 +223,12 @@ class FakeEngine:
             vectors.append([count / norm for count in counts])
         return vectors
 
-    def quantize(self, source: str, target: str, file_type: str) -> None:
+    def quantize(self, source: str, target: str, file_type: str, tick: Tick = nothing) -> None:
         """Copy the file."""
         with open(source, "rb") as read, open(target, "wb") as write:  # noqa: PTH123
-            write.writelines(iter(lambda: read.read(1024 * 1024), b""))
+            while block := read.read(1024 * 1024):
+                write.write(block)
+                tick()
 
     def hardware(self) -> Hardware:
         """Describe a computer with two cores and 8 GB."""

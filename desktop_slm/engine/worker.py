@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 
-from desktop_slm.engine import chain, embedding, hardware, llama, sampling
+from desktop_slm.engine import calibrate, chain, embedding, hardware, llama, sampling
 from desktop_slm.engine import protocol as p
 from desktop_slm.engine.api import EngineEvent, GenerateRequest, Hardware, ModelSpec
 from desktop_slm.engine.job import Job
@@ -62,6 +62,7 @@ class Worker:
         self._orders: queue.SimpleQueue[p.Order] = queue.SimpleQueue()
         self._held: list[p.Order] = []  # orders for another model than the one in use
         self._current: LoadedModel | None = None
+        self._later: list[p.Measure] = []  # done when nothing else is to be done
         self._model_lock = threading.Lock()  # held while the model changes, and while one is read from
         self._cancelled: set[int] = set()
         self._stage: Stage = "starting"
@@ -69,6 +70,7 @@ class Worker:
         self._log = llama.Log()
         self._loader = Loader(self._log, self._n_threads, emit=self.emit, template_runs=self.template_runs)
 
+        self._calibrator = calibrate.Calibrator(self._loader, self._log, self._n_threads)
     # On the channel's thread
 
     def receive(self, order: p.Order) -> None:
@@ -78,9 +80,14 @@ class Worker:
                 self._cancel(order.id)
             case p.CountTexts() | p.FindSpans():
                 if not self._answer_at_once(order):
-                    self._orders.put(order)
+                    self._queue(order)
             case _:
-                self._orders.put(order)
+                self._queue(order)
+
+    def _queue(self, order: p.Order) -> None:
+        """Leave an order to the main thread; a measurement gives way to it."""
+        self._orders.put(order)
+        self._calibrator.abort()
 
     def _cancel(self, number: int) -> None:
         self._cancelled.add(number)
@@ -90,7 +97,7 @@ class Worker:
             job.cancelled = True
             if current.scheduler.worth_aborting():
                 current.context.abort()
-        self._orders.put(p.Cancel(id=number))  # wakes the main thread
+        self._queue(p.Cancel(id=number))  # wakes the main thread
 
     def _answer_at_once(self, order: p.CountTexts | p.FindSpans) -> bool:
         if not self._model_lock.acquire(blocking=False):
@@ -118,7 +125,7 @@ class Worker:
         while True:
             scheduler = self._current.scheduler if self._current else None
             busy = scheduler is not None and not scheduler.idle
-            self._take_orders(wait=not busy and not self._held)
+            self._take_orders(wait=not busy and not self._held and not self._later)
             if self._held and (scheduler is None or scheduler.idle):
                 held, self._held = self._held, []
                 for order in held:
@@ -127,6 +134,8 @@ class Worker:
                 self._enter("decoding")
                 self._current.scheduler.step()
             else:
+            elif self._later:
+                self._carry_out(self._later.pop(0))
                 self._enter("idle")
 
     def emit(self, items: list[tuple[int, EngineEvent]]) -> None:
@@ -188,6 +197,8 @@ class Worker:
                 if self._use(order.model, order) and self._current:
                     self._embed(order, self._current.model)
             case p.Quantize():
+            case p.Measure():
+                self._measure(order)
                 self._enter("quantizing")
                 llama.quantize(order.source, order.target, order.file_type, self._n_threads, self._log)
                 self._channel.send(p.Written(id=order.id))
@@ -210,6 +221,9 @@ class Worker:
             self._held.remove(held)
             self._channel.send(p.Dropped(id=number))
         self._cancelled.discard(number)
+        for later in [later for later in self._later if later.id == number]:
+            self._later.remove(later)
+            self._channel.send(p.Dropped(id=number))
 
     def _use(self, spec: ModelSpec, order: p.Order) -> bool:
         """Have ``spec`` in memory; False when the order was put back until other jobs are done."""
@@ -227,9 +241,7 @@ class Worker:
     def _load(self, spec: ModelSpec, number: int) -> None:
         self._enter("loading")
         with self._model_lock:
-            if self._current is not None:
-                self._current.close()
-                self._current = None
+        self._free()
             self._log.start()
             try:
                 self._current = self._loader.load(spec, lambda: number not in self._cancelled)
@@ -239,6 +251,12 @@ class Worker:
                 self._enter("idle")
 
     # Work
+    def _free(self) -> None:
+        with self._model_lock:
+            if self._current is not None:
+                self._current.close()
+                self._current = None
+
 
     def _submit(self, order: p.Generate, current: LoadedModel) -> None:
         request = order.request
@@ -279,6 +297,25 @@ class Worker:
         self._channel.send(p.Vectors(id=order.id, vectors=tuple(vectors)))
 
     def _threads_now(self) -> int:
+    def _measure(self, order: p.Measure) -> None:
+        """Measure a model when there is nothing else to do; what comes meanwhile is done first."""
+
+        def nothing_came() -> bool:
+            return self._orders.empty()
+
+        if self._held or not nothing_came() or (self._current and not self._current.scheduler.idle):
+            self._later.append(order)
+            return
+        if self._current and self._current.spec != order.model and not calibrate.fits_beside(order.model):
+            self._free()
+        self._enter("decoding")
+        try:
+            probe = self._calibrator.measure(order.model, self._current, nothing_came)
+        except InterruptedError:
+            self._later.append(order)
+            return
+        self._channel.send(p.Measured(id=order.id, probe=probe))
+
         """Return how many threads are of use at present, as learned from what has been computed."""
         tuner = self._current.tuner if self._current else None
         return tuner.threads if tuner else self._n_threads
