@@ -28,7 +28,7 @@ from desktop_slm.errors import (
     InvalidRequest,
     ModelUnsupported,
 )
-from desktop_slm.processes import sandbox, selftest
+from desktop_slm.processes import priority, sandbox, selftest
 from desktop_slm.processes.child import Channel
 
 _BEAT_S = 1.0
@@ -38,6 +38,7 @@ _GPU_FILES = ("/usr/share", "/usr/local/cuda", "/etc", "/opt/rocm", "/sys", "/pr
 
 def main(channel: Channel) -> None:
     """Serve until the app goes away."""
+    priority.lower()
     opening: p.Open = channel.receive(p.Open)
     gpu = llama.supports_gpu()
     level = sandbox.restrict(

@@ -190,3 +190,8 @@ def test_a_worker_retired_between_choice_and_order_is_replaced(fragile, monkeypa
     monkeypatch.setattr(Life, "submit", submit_late)
     assert fragile.hardware().cpu_name
     assert fragile.worker_pid() != pid
+
+
+def test_the_worker_gives_way_to_the_window(engine, spec):
+    engine.load(spec)
+    assert os.getpriority(os.PRIO_PROCESS, engine.worker_pid()) == os.getpriority(os.PRIO_PROCESS, 0) + 1
