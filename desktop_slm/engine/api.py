@@ -81,9 +81,9 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
         max_tokens: Upper bound of the answer; 0 for whatever the context leaves.
         sampling: None takes the model's own defaults, else `Sampling()`.
         stop: Texts that end the answer; they are not part of it.
-        grammar: GBNF the answer must follow, or empty.
+        grammar: GBNF the answer must follow, or empty. No two of ``grammar``, ``choices`` and ``schema``.
         choices: When not empty, the answer is exactly one of these.
-        schema: JSON Schema that the answer must follow, or empty.
+        schema: JSON Schema that the answer must follow, or empty. See `json_schema` for what it may say.
         reasoning: Let a reasoning model think first, where its template has a switch.
         priority: ``background`` yields to ``interactive``.
         adapters: LoRA adapters for this request alone.
@@ -228,11 +228,6 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     has_template: bool
 
 
-class Engine(Protocol):
-    """What tasks, window and command line may ask for.
-
-    All calls may be made from any thread and block it until the worker answers. Closing a generator cancels
-    its job: politely at once, firmly after 3 s. Errors: `ModelInvalid`, `LoadFailed`, `ContextExceeded`,
 Tick = Callable[[], object]
 """Called ten times a second while the caller waits; what it raises cancels the work and passes through."""
 
@@ -241,6 +236,11 @@ def nothing() -> None:
     """Let the work go on."""
 
 
+class Engine(Protocol):
+    """What tasks, window and command line may ask for.
+
+    All calls may be made from any thread and block it until the worker answers. Closing a generator cancels
+    its job: politely at once, firmly after 3 s. Errors: `ModelInvalid`, `LoadFailed`, `ContextExceeded`,
     `EngineCrashed`, `EngineUnresponsive`.
     """
 

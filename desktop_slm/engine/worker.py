@@ -62,16 +62,16 @@ class Worker:
         self._n_threads = n_threads or hardware.physical_cores()
         self._orders: queue.SimpleQueue[p.Order] = queue.SimpleQueue()
         self._held: list[p.Order] = []  # orders for another model than the one in use
-        self._current: LoadedModel | None = None
         self._later: list[p.Measure] = []  # done when nothing else is to be done
+        self._current: LoadedModel | None = None
         self._model_lock = threading.Lock()  # held while the model changes, and while one is read from
         self._cancelled: set[int] = set()
         self._stage: Stage = "starting"
         self._stage_since = time.monotonic()
         self._log = llama.Log()
         self._loader = Loader(self._log, self._n_threads, emit=self.emit, template_runs=self.template_runs)
-
         self._calibrator = calibrate.Calibrator(self._loader, self._log, self._n_threads)
+
     # On the channel's thread
 
     def receive(self, order: p.Order) -> None:
@@ -134,9 +134,9 @@ class Worker:
             if self._current and not self._current.scheduler.idle:
                 self._enter("decoding")
                 self._current.scheduler.step()
-            else:
             elif self._later:
                 self._carry_out(self._later.pop(0))
+            else:
                 self._enter("idle")
 
     def emit(self, items: list[tuple[int, EngineEvent]]) -> None:
@@ -197,9 +197,9 @@ class Worker:
             case p.Embed():
                 if self._use(order.model, order) and self._current:
                     self._embed(order, self._current.model)
-            case p.Quantize():
             case p.Measure():
                 self._measure(order)
+            case p.Quantize():
                 self._enter("quantizing")
                 llama.quantize(order.source, order.target, order.file_type, self._n_threads, self._log)
                 self._channel.send(p.Written(id=order.id))
@@ -221,10 +221,10 @@ class Worker:
         for held in [held for held in self._held if held.id == number]:
             self._held.remove(held)
             self._channel.send(p.Dropped(id=number))
-        self._cancelled.discard(number)
         for later in [later for later in self._later if later.id == number]:
             self._later.remove(later)
             self._channel.send(p.Dropped(id=number))
+        self._cancelled.discard(number)
 
     def _use(self, spec: ModelSpec, order: p.Order) -> bool:
         """Have ``spec`` in memory; False when the order was put back until other jobs are done."""
@@ -241,8 +241,8 @@ class Worker:
 
     def _load(self, spec: ModelSpec, number: int) -> None:
         self._enter("loading")
-        with self._model_lock:
         self._free()
+        with self._model_lock:
             self._log.start()
             try:
                 self._current = self._loader.load(spec, lambda: number not in self._cancelled)
@@ -251,13 +251,13 @@ class Worker:
                 self._log.stop()
                 self._enter("idle")
 
-    # Work
     def _free(self) -> None:
         with self._model_lock:
             if self._current is not None:
                 self._current.close()
                 self._current = None
 
+    # Work
 
     def _submit(self, order: p.Generate, current: LoadedModel) -> None:
         request = order.request
@@ -297,7 +297,6 @@ class Worker:
         vectors = embedding.embed(model, prompts, order.pooling, n_ctx=n_ctx, n_threads=self._threads_now())
         self._channel.send(p.Vectors(id=order.id, vectors=tuple(vectors)))
 
-    def _threads_now(self) -> int:
     def _measure(self, order: p.Measure) -> None:
         """Measure a model when there is nothing else to do; what comes meanwhile is done first."""
 
@@ -317,6 +316,7 @@ class Worker:
             return
         self._channel.send(p.Measured(id=order.id, probe=probe))
 
+    def _threads_now(self) -> int:
         """Return how many threads are of use at present, as learned from what has been computed."""
         tuner = self._current.tuner if self._current else None
         return tuner.threads if tuner else self._n_threads
