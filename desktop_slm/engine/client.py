@@ -86,8 +86,7 @@ class EngineClient:
     # The protocol
 
     def load(self, model: ModelSpec) -> Loaded:
-        """Load ``model`` unless it is the one in memory. Forgives its earlier crashes."""
-        self._crashes.pop(_real(model.path), None)
+        """Load ``model`` unless it is the one in memory."""
         return self._call(_checked(model), p.Load, p.Ready).loaded
 
     def loaded(self) -> Loaded | None:
@@ -244,7 +243,7 @@ class EngineClient:
         """Return a worker that may read the model at ``path``; any will do when that is empty.
 
         Raises:
-            EngineCrashed: The model has ended its worker too often of late.
+            EngineCrashed: The model has ended its worker too often; said once, who asks again wants it.
         """
         self._refuse_crash_loop(path)
         with self._lock:
@@ -287,9 +286,10 @@ class EngineClient:
         now = time.monotonic()
         recent = [at for at in self._crashes.get(path, ()) if now - at < CRASH_WINDOW_S]
         if len(recent) >= CRASH_LIMIT:
+            self._crashes.pop(path, None)
             raise EngineCrashed(
                 f"The model has crashed {len(recent)} times within 10 minutes",
-                "Choose another model, or load this one again to try once more.",
+                "Choose another model, or try this one once more.",
             )
 
     # Calls with one answer
