@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from desktop_slm.tasks.events import Progress, TaskEvent
     from desktop_slm.tasks.requests import Request
     from desktop_slm.tasks.services import ChosenModel, Services
+    from desktop_slm.tasks.states import ConversationStates
+
+_SAVE_STATES_S = 1.0  # while someone waits for the end
 
 
 class OpenState(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +88,7 @@ class App:
         self._vault: Vault | None = None
         self._shelf: Shelf | None = None
         self._memory: Database | None = None
+        self._states: tuple[Database, ConversationStates] | None = None
         self._running = 0
         self._making = threading.RLock()
 
@@ -239,6 +243,7 @@ class App:
 
     def lock(self) -> None:
         """Close the vault and forget its key; the engine forgets what it has read."""
+        self._save_states_soon()
         if self._vault is not None:
             self._vault.lock()
         if self._engine is not None:
@@ -311,6 +316,35 @@ class App:
         name = self.library.get(document_id).record.name
         return open_document(name, self.library.data(document_id), password=password)
 
+    # What the model has read of conversations
+
+    def _conversation_states(self) -> ConversationStates:
+        from desktop_slm.store.states import MAX_STATE_BYTES, States
+        from desktop_slm.tasks.states import ConversationStates
+
+        database = self._database
+        with self._making:
+            if self._states is None or self._states[0] is not database:
+                store = States(database) if database.path is not None else None
+                self._states = database, ConversationStates(self.engine, store, MAX_STATE_BYTES)
+            return self._states[1]
+
+    def save_states(self, opened: str = "") -> None:
+        """Begin to save what the model has read of conversations that were left: of all but ``opened``."""
+        if self._states is not None:
+            self._states[1].save_aside(but=opened)
+
+    def clear_states(self) -> None:
+        """Remove what is saved of that; conversations that are gone on with are read once more."""
+        from desktop_slm.store.states import States
+
+        States(self._database).clear()
+
+    def _save_states_soon(self) -> None:
+        if self._states is not None:
+            self._states[1].save_within(_SAVE_STATES_S)
+            self._states = None
+
     # Work
 
     def run(self, request: Request, stopped: Callable[[], bool] = never) -> Iterator[TaskEvent]:
@@ -338,13 +372,15 @@ class App:
 
         history: History | None = None
         library: Library | None = None
+        states: ConversationStates | None = None
         with contextlib.suppress(VaultLocked):
-            history, library = self.history, self.library
+            history, library, states = self.history, self.library, self._conversation_states()
         return Services(
             engine=self.engine,
             choose_model=self.choose_model,
             history=history,
             library=library,
+            states=states,
             sampling=self._sampling(),
             stopped=stopped,
         )
@@ -379,9 +415,10 @@ class App:
             if installed is None or not installed.prepared_from:
                 yield Progress(done=0, total=1, unit="bytes", stage="preparing the starter model")
             installed = self.shelf.ensure_starter()
-        return ChosenModel(
-            id=installed.id, spec=self.spec(installed), sha256=installed.sha256, size_bytes=installed.bytes
-        )
+        spec = self.spec(installed)
+        if self._states is not None:  # another model may take the place of the one that has read them
+            self._states[1].save(but_of=spec)
+        return ChosenModel(id=installed.id, spec=spec, sha256=installed.sha256, size_bytes=installed.bytes)
 
     def _installed(self, name: str, task: str) -> InstalledModel | None:
         """Return the model meant, or None for the starter model that has to be put on the shelf."""
@@ -432,6 +469,7 @@ class App:
 
     def close(self) -> None:
         """End everything, in reverse order."""
+        self._save_states_soon()
         if self._engine is not None:
             self._engine.close()
         if self._vault is not None:

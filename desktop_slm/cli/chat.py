@@ -166,6 +166,7 @@ def _command(
             return msgspec.structs.replace(request, system=rest), waiting
         case "/new":
             session.out.message("A new conversation.")
+            session.app.save_states()
             return msgspec.structs.replace(request, conversation=""), ()
         case "/help":
             session.out.message(_HELP)

@@ -46,6 +46,7 @@ class ChatTask:
     _reasoning: str = ""
     _usage: Usage = field(default_factory=Usage)
     _message: str = ""
+    _tokens: int = 0
 
     def run(self) -> Generator[TaskEvent, None, None]:
         """Answer; what has arrived is kept however it ends.
@@ -76,7 +77,8 @@ class ChatTask:
         first: list[TaskEvent] = [started]
         first += [DocumentRead(id=source.id, document=source.document) for source in kept]
         first += [Warned(text=_what_is_seen(conversation, label)) for label in conversation.by_passages]
-        reason = yield from self._answer(first, self._generate(prompt, model))
+        resumed = started.conversation if self.keeper.saves else ""
+        reason = yield from self._answer(first, self._generate(prompt, model, resumed), resumed)
         yield ChatDone(
             text=self._text,
             reason=reason,
@@ -154,13 +156,17 @@ class ChatTask:
         except ContextExceeded as error:
             raise ContextExceeded(error.needed + _LEAST_ANSWER_TOKENS + prefill, n_ctx) from error
 
-    def _generate(self, prompt: tuple[Message, ...], model: ChosenModel) -> GenerateRequest:
+    def _generate(
+        self, prompt: tuple[Message, ...], model: ChosenModel, conversation: str
+    ) -> GenerateRequest:
+        states = self.services.states
         return GenerateRequest(
             model=model.spec,
             messages=prompt,
             prefill=self._text,
             max_tokens=self.request.max_tokens or (_TINY_ANSWER_TOKENS if model.tiny else 0),
             sampling=self.request.sampling or self.services.sampling,
+            conversation=states.name(conversation) if states else "",
         )
 
     # Keeping
@@ -209,13 +215,14 @@ class ChatTask:
     # The answer
 
     def _answer(
-        self, first: Sequence[TaskEvent], request: GenerateRequest
+        self, first: Sequence[TaskEvent], request: GenerateRequest, conversation: str
     ) -> Generator[TaskEvent, None, FinishReason]:
         """Yield ``first``, then the answer; save it every two seconds and at its end, whatever the end is."""
         state: MessageState = "interrupted"
         reason: FinishReason | Literal[""] = ""
         try:
             yield from first
+            self._resume(request, conversation)
             reason = yield from self._stream(request)
             state = "stopped" if reason == "cancelled" else "complete"
             return reason
@@ -224,6 +231,13 @@ class ChatTask:
             raise
         finally:
             self._save(state, reason)
+            if self.services.states and self._tokens:
+                self.services.states.went_on(request.model, conversation, self._tokens)
+
+    def _resume(self, request: GenerateRequest, conversation: str) -> None:
+        """Give the engine what was saved of the conversation, unless a seed wants all of it read again."""
+        if self.services.states and (request.sampling is None or request.sampling.seed is None):
+            self.services.states.resume(request.model, conversation)
 
     def _stream(self, request: GenerateRequest) -> Generator[TaskEvent, None, FinishReason]:
         saved = time.monotonic()
@@ -239,6 +253,7 @@ class ChatTask:
                         yield Piece(text=event.text)
                     case PromptProgress():
                         clock = clock or Clock(event.total)
+                        self._tokens = event.total
                         if clock.due():
                             yield Progress(
                                 done=event.done,
@@ -249,6 +264,7 @@ class ChatTask:
                             )
                     case Finished():
                         self._usage = event.usage
+                        self._tokens = event.usage.prompt_tokens + event.usage.completion_tokens
                         return event.reason
                 if self.services.stopped():
                     return "cancelled"

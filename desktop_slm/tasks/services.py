@@ -14,6 +14,7 @@ from desktop_slm.tasks.events import Progress
 if TYPE_CHECKING:
     from desktop_slm.store.history import History
     from desktop_slm.store.library import Library
+    from desktop_slm.tasks.states import ConversationStates
 
 _TINY_BYTES = 350_000_000
 _SMALL_BYTES = 1_600_000_000
@@ -60,6 +61,7 @@ class Services:
             its first use takes seconds. Raises `ModelError`.
         history: Conversations; None where nothing is kept, not even in memory.
         library: Documents, summaries, translations; None as above.
+        states: What the model has read of conversations; None as above.
         sampling: The preset of the settings; None for the model's own defaults.
         stopped: Asked between steps; once true, the task winds up and yields what it has. Closing the
             generator stops it too, without a last event.
@@ -69,5 +71,6 @@ class Services:
     choose_model: Callable[[str, str], Generator[Progress, None, ChosenModel]]
     history: History | None = None
     library: Library | None = None
+    states: ConversationStates | None = None
     sampling: Sampling | None = None
     stopped: Callable[[], bool] = field(default=never)

@@ -142,6 +142,7 @@ class ChatDesk(Desk):
         self.page.show_finished()
         self.refresh()
         conversation = self.page.open_conversation_id()
+        self._app.save_states(conversation)
         if conversation:
             run_call(partial(self._messages, conversation), self._on_messages, self._on_error)
 
@@ -158,6 +159,7 @@ class ChatDesk(Desk):
     @Slot(object)
     def _on_opened(self, opened: Opened) -> None:
         conversation, messages, draft, names = opened
+        self._app.save_states(conversation.id)
         self.page.show_document_names(names)
         self.page.show_conversation(conversation, messages, draft)
 
@@ -204,6 +206,7 @@ class ChatDesk(Desk):
 
     @Slot()
     def _on_page_new_requested(self) -> None:
+        self._app.save_states()
         run_call(partial(self._app.history.draft, ""), self._on_new_draft, self._on_error)
 
     @Slot(object)

@@ -1,0 +1,126 @@
+"""What the model has read of a conversation, saved when it is left and given back when it is gone on with.
+
+The engine keeps that while its worker lives and has room; after a restart, a crash or a change of model a
+chat would be read again from its first word. The engine itself says whether it still has it, and whether a
+saved state fits; what is given back is only ever used as far as it agrees with the prompt, so that edited
+messages and other branches cannot get a stale answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+from typing import TYPE_CHECKING
+
+from desktop_slm.engine.api import Engine, ModelSpec
+from desktop_slm.errors import DesktopSlmError
+
+if TYPE_CHECKING:
+    from desktop_slm.store.states import States
+
+WORTH_TOKENS = 200
+"""A shorter conversation is read again as fast as its state is loaded."""
+
+
+class ConversationStates:
+    """The states of the conversations of one open database; lives as long as that.
+
+    Args:
+        engine: Inference.
+        store: Where states are kept; None where nothing may reach the disk.
+        limit_bytes: Larger states are not saved.
+    """
+
+    def __init__(self, engine: Engine, store: States | None, limit_bytes: int = 0) -> None:
+        self._engine = engine
+        self._store = store
+        self._limit_bytes = limit_bytes
+        # In another database, the same id is another conversation.
+        self._prefix = f"{secrets.token_hex(4)}:"
+        self._lock = threading.Lock()
+        self._saving = threading.Lock()  # one at a time: a state takes its size in memory several times over
+        self._unsaved: dict[str, ModelSpec] = {}
+
+    def name(self, conversation: str) -> str:
+        """Return what the engine calls a conversation; nothing for one that is not kept."""
+        return self._prefix + conversation if conversation else ""
+
+    def resume(self, model: ModelSpec, conversation: str) -> int:
+        """Give the engine the saved state of a conversation of which it has nothing, before a request.
+
+        Trouble costs time and no answer: a state that the engine chokes on is not offered again.
+
+        Returns:
+            Tokens that need not be read, 0 when nothing was restored.
+        """
+        with self._lock:
+            self._unsaved.pop(conversation, None)
+        if self._store is None or not conversation:
+            return 0
+        try:
+            if not self._store.has(conversation) or self._engine.kept_tokens(model, self.name(conversation)):
+                return 0
+            state = self._store.get(conversation)
+        except DesktopSlmError:
+            return 0
+        if state is None:
+            return 0
+        try:
+            return self._engine.restore_state(model, self.name(conversation), state)
+        except DesktopSlmError:
+            with contextlib.suppress(DesktopSlmError):
+                self._store.forget(conversation)
+            return 0
+
+    def went_on(self, model: ModelSpec, conversation: str, tokens: int) -> None:
+        """Note that a request of a conversation has ended, with so many tokens of it in the engine."""
+        if self._store is not None and conversation and tokens >= WORTH_TOKENS:
+            with self._lock:
+                self._unsaved.pop(conversation, None)
+                self._unsaved[conversation] = model
+
+    def save(self, *, but: str = "", but_of: ModelSpec | None = None) -> None:
+        """Save what has not been saved since its last request, the last one first; blocks, raises nothing.
+
+        Conversations that are being answered are saved after that.
+
+        Args:
+            but: A conversation that stays open.
+            but_of: A model that stays in memory, and whose conversations stay with it.
+        """
+        with self._saving:
+            while (found := self._take(but, but_of)) is not None:
+                conversation, model = found
+                with contextlib.suppress(DesktopSlmError):
+                    self._save(conversation, model)
+
+    def save_aside(self, *, but: str = "") -> threading.Thread | None:
+        """Save as `save` does, on a thread of its own; None when there is nothing to do."""
+        with self._lock:
+            if not self._unsaved and not self._saving.locked():
+                return None
+        thread = threading.Thread(target=self.save, kwargs={"but": but}, name="save states", daemon=True)
+        thread.start()
+        return thread
+
+    def save_within(self, limit_s: float) -> bool:
+        """Save everything, waiting for what is being saved too; after ``limit_s`` let go and return False."""
+        thread = self.save_aside()
+        if thread is None:
+            return True
+        thread.join(limit_s)
+        return not thread.is_alive()
+
+    def _take(self, but: str, but_of: ModelSpec | None) -> tuple[str, ModelSpec] | None:
+        with self._lock:
+            for conversation, model in reversed(self._unsaved.items()):
+                if conversation != but and model != but_of:
+                    del self._unsaved[conversation]
+                    return conversation, model
+        return None
+
+    def _save(self, conversation: str, model: ModelSpec) -> None:
+        state = self._engine.save_state(model, self.name(conversation), self._limit_bytes)
+        if state is not None and self._store is not None:
+            self._store.put(conversation, state)
