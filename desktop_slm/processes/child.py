@@ -28,9 +28,11 @@ from desktop_slm.processes import usage, wire
 ENTRIES = frozenset(
     {
         "desktop_slm.engine.worker",
-        "desktop_slm.engine.bare_loop",
         "desktop_slm.documents.reader_main",
         "desktop_slm.processes.selftest",
+        "desktop_slm.bench.bare_loop",
+        "desktop_slm.bench.hog",
+        "desktop_slm.gui.bench_window",
     }
 )
 _LOG_LINES = 200

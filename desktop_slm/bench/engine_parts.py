@@ -1,0 +1,237 @@
+"""What is measured of the engine alone, most of it against the bare loop: A B A B, ratios of neighbors.
+
+Each part adds the values of its rounds to the figures; none depends on another.
+"""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from desktop_slm.bench.instruments import Background, hogs
+from desktop_slm.bench.stand import SYSTEM, Stand, as_turns, last, per_second, rate, story
+from desktop_slm.engine.api import Finished, Message, ModelSpec, Text
+from desktop_slm.engine.client import EngineClient
+from desktop_slm.errors import EngineError, NotYet
+
+STARTS = 3
+TUNER_WARM_S = 3.0
+"""How long the engine writes beside the hogs before it is measured there: it finds its number of threads."""
+_PROMPT_TOKENS = 1000
+_CHAT_TOKENS = 1900
+_ANSWER_TOKENS = 48
+_BUSY_ROUNDS = 4
+_BUSY_LIMIT_S = 1.2
+_TURN_ROUNDS = 3
+_CURVE_ROUNDS = 2
+_PREPARED_TOKENS = 500
+_WARM_TOKENS = 16
+_BEHIND_PROMPTS = 12
+_BEHIND_TOKENS = 600
+
+
+def starts(stand: Stand) -> None:
+    """Measure how long a worker, and a worker with the model, takes from nothing to ready."""
+    for _ in stand.turns("starting the worker", STARTS):
+        engine = EngineClient()
+        try:
+            began = time.perf_counter()
+            engine.hardware()
+            stand.figures.add("worker_start_ms", (time.perf_counter() - began) * 1000)
+            # The worker of `hardware` may not read the model: this is another one.
+            began = time.perf_counter()
+            engine.load(stand.spec)
+            stand.figures.add("load_ms", (time.perf_counter() - began) * 1000)
+        finally:
+            engine.close()
+
+
+def decode(stand: Stand) -> None:
+    """Measure the writing of one answer."""
+    stand.fresh()
+    stand.bare([as_turns("Hello.")], stand.n_decode // 4)
+    for seed in stand.turns("writing"):
+        end = stand.write(story(seed), stand.n_decode, seed)
+        n_done, n_prompt = end.usage.completion_tokens, end.usage.prompt_tokens
+        times = stand.bare([as_turns(story(seed))], n_done, lengths=[n_prompt], seed=seed)
+        _compare(stand, "decode", rate(end), per_second(times.n_decoded, times.decode_s))
+        stand.figures.add("same_prompt", float(times.same_prompt))
+
+
+def prefill(stand: Stand) -> None:
+    """Measure the reading of a prompt of a thousand tokens, to its first token."""
+    stand.fresh()
+    text = stand.passage(_PROMPT_TOKENS, 99)
+    stand.bare([as_turns(text)], 1)
+    for number in stand.turns("reading"):
+        text = stand.passage(_PROMPT_TOKENS, number)
+        usage = stand.write(text, 1).usage
+        n_read = usage.prompt_tokens - usage.reused_tokens
+        times = stand.bare([as_turns(text)], 1, lengths=[n_read])
+        _compare(stand, "prefill", n_read / usage.first_token_s, n_read / times.prefill_s)
+
+
+def batch(stand: Stand) -> None:
+    """Measure eight answers written together."""
+    stand.fresh()
+    for _ in stand.turns("writing 8 answers together"):
+        ours, theirs = _together(stand, 8)
+        _compare(stand, "batch8", ours, theirs)
+
+
+def sequences(stand: Stand) -> None:
+    """Measure the curve of tokens per second over the number of answers written together."""
+    stand.fresh()
+    for count in (1, 2, 4, 8, 16):
+        for _ in stand.turns(f"writing {count} together, for the plot", _CURVE_ROUNDS):
+            ours, theirs = _together(stand, count)
+            stand.figures.add(f"sequences_{count}_tokens_per_s", ours)
+            stand.figures.add(f"bare_sequences_{count}_tokens_per_s", theirs)
+
+
+def _together(stand: Stand, count: int) -> tuple[float, float]:
+    """Return the tokens per second of ``count`` answers together: engine, and bare loop at its best.
+
+    The engine's time is that between its very first token and the end of the last answer, as the application
+    sees them, so that answers which begin late count against it. Part for part of the KV cache for each
+    sequence is faster in one place, one for all in another: the bare loop gets the better of both.
+    """
+    n_tokens = stand.n_decode // 2
+    requests = [
+        stand.request([SYSTEM, Message("user", story(number))], n_tokens, priority="background")
+        for number in range(count)
+    ]
+    first = 0.0
+    ends: dict[int, Finished] = {}
+    for index, event in stand.engine.generate_many(requests):
+        if isinstance(event, Text) and not first:
+            first = time.perf_counter()
+        if isinstance(event, Finished):
+            ends[index] = event
+    over = time.perf_counter()
+    ours = per_second(sum(end.usage.completion_tokens - 1 for end in ends.values()), over - first)
+    prompts = [as_turns(story(number)) for number in range(count)]
+    lengths = [ends[index].usage.prompt_tokens for index in range(count)]
+    found = []
+    for unified in (False, True) if count > 1 else (False,):
+        times = stand.bare(prompts, n_tokens, lengths=lengths, unified=unified)
+        found.append(count * per_second(times.n_decoded, times.decode_s))
+    return ours, max(found)
+
+
+def second_turn(stand: Stand) -> None:
+    """Measure the first token of the second turn of a long chat against a prompt as long that is new."""
+    stand.fresh()
+    for number in stand.turns("second turn of a long chat", _TURN_ROUNDS):
+        name = f"bench-{number}"
+        opening = [SYSTEM, Message("user", stand.passage(_CHAT_TOKENS, number) + "What happened?")]
+        text = ""
+        for event in stand.engine.generate(stand.request(opening, _ANSWER_TOKENS, conversation=name)):
+            if isinstance(event, Text):
+                text += event.text
+        follow = [Message("assistant", text), Message("user", "And what happened after that?")]
+        again_s, again = stand.first_token_s([*opening, *follow], name)
+        other = Message("user", stand.passage(_CHAT_TOKENS, 50 + number) + "What happened?")
+        cold_s, cold = stand.first_token_s([SYSTEM, other, *follow])
+        stand.figures.add("ttft_turn2_ratio", again_s / cold_s)
+        stand.figures.add("ttft_turn2_ms", again_s * 1000)
+        stand.figures.add("ttft_cold_ms", cold_s * 1000)
+        stand.figures.add("turn2_prompt_tokens", again.usage.prompt_tokens)
+        stand.figures.add("turn2_reused_tokens", again.usage.reused_tokens)
+        stand.figures.add("cold_reused_tokens", cold.usage.reused_tokens)
+
+
+def background(stand: Stand) -> None:
+    """Measure a chat's writing while long prompts are read and answered in the background, and alone."""
+    stand.fresh()
+    for seed in stand.turns("chat beside background work"):
+        alone = stand.write(story(seed), stand.n_decode, seed)
+        work = [
+            stand.request(
+                [
+                    SYSTEM,
+                    Message("user", stand.passage(_BEHIND_TOKENS, 100 * seed + number)),
+                ],
+                stand.n_decode,
+                priority="background",
+            )
+            for number in range(_BEHIND_PROMPTS)
+        ]
+        with Background(stand.engine, work) as behind:
+            beside = stand.write(story(seed), stand.n_decode, seed)
+            if behind.over.is_set():
+                raise EngineError("The background work was over before the chat was")
+        stand.figures.add("background_share", rate(beside) / rate(alone))
+        stand.figures.add("background_chat_tokens_per_s", rate(beside))
+        stand.figures.add("background_first_token_ms", beside.usage.first_token_s * 1000)
+
+
+def busy(stand: Stand, count: int, rounds: int = _BUSY_ROUNDS) -> None:
+    """Measure writing beside ``count`` programs that spin, against the best fixed number of threads there."""
+    with hogs(count):
+        stand.fresh()
+        until = time.perf_counter() + TUNER_WARM_S
+        while time.perf_counter() < until:
+            stand.write(story(90), stand.n_decode // 2)
+        for seed in stand.turns(f"beside {count} busy programs", rounds):
+            end = stand.write(story(seed), stand.n_decode, seed)
+            ours = rate(end)
+            fixed: list[float] = []
+            for n_threads in fixed_threads(stand.cores):
+                times = stand.bare(
+                    [as_turns(story(seed))],
+                    stand.n_decode,
+                    lengths=[end.usage.prompt_tokens],
+                    n_threads=n_threads,
+                    seed=seed,
+                    limit_s=_BUSY_LIMIT_S,
+                )
+                fixed.append(per_second(times.n_decoded, times.decode_s))
+                stand.figures.add(f"bare_load_{count}_threads_{n_threads}_tokens_per_s", fixed[-1])
+            stand.figures.add(f"load_{count}_tokens_per_s", ours)
+            if count:
+                stand.figures.add(f"busy_ratio_{count}", ours / max(fixed))
+
+
+def load_curve(stand: Stand) -> None:
+    """Measure the ends of the curve of speed over load, which `busy` leaves out."""
+    for count in (0, 3):
+        busy(stand, count, _CURVE_ROUNDS)
+
+
+def fixed_threads(cores: int) -> list[int]:
+    """Return the numbers of threads to try: all, or on a large machine those among which the best lies."""
+    if cores <= 4:
+        return list(range(1, cores + 1))
+    return sorted({1, cores // 4, cores // 2, *range(cores - 3, cores + 1)})
+
+
+def prepare(stand: Stand) -> None:
+    """Measure reading with the prepared model against the same before it was prepared."""
+    if not stand.original:
+        raise NotYet("This model was not prepared: there is nothing to compare it with")
+    texts = [stand.passage(_PREPARED_TOKENS, 200 + number) for number in range(_TURN_ROUNDS)]
+    original = msgspec.structs.replace(stand.spec, path=stand.original)
+    for number in stand.turns("prepared and original model", _TURN_ROUNDS):
+        after, before = (_reading(stand, spec, texts[number]) for spec in (stand.spec, original))
+        stand.figures.add("prepare_gain", after / before)
+        stand.figures.add("prepared_prefill_tokens_per_s", after)
+        stand.figures.add("original_prefill_tokens_per_s", before)
+
+
+def _reading(stand: Stand, spec: ModelSpec, text: str) -> float:
+    """Load ``spec``, and return the tokens per second of reading ``text``."""
+    stand.engine.load(spec)
+    for words, n_tokens in (("Hello.", _WARM_TOKENS), (text, 1)):
+        request = msgspec.structs.replace(
+            stand.request([SYSTEM, Message("user", words)], n_tokens), model=spec
+        )
+        usage = last(stand.engine.generate(request)).usage
+    return (usage.prompt_tokens - usage.reused_tokens) / usage.first_token_s
+
+
+def _compare(stand: Stand, name: str, ours: float, theirs: float) -> None:
+    stand.figures.add(f"{name}_ratio", ours / theirs)
+    stand.figures.add(f"{name}_tokens_per_s", ours)
+    stand.figures.add(f"bare_{name}_tokens_per_s", theirs)
