@@ -12,8 +12,9 @@ from desktop_slm.errors import ModelInvalid, WrongPassphrase
 from desktop_slm.gui.items import bytes_in_words, computer_in_words, date_in_words, time_left_in_words
 from desktop_slm.gui.pages.history import HistoryPage
 from desktop_slm.gui.pages.models import ModelsPage
-from desktop_slm.gui.pages.settings import SettingsPage, VaultFacts
+from desktop_slm.gui.pages.settings import SettingsPage
 from desktop_slm.gui.pages.unlock import UnlockPage
+from desktop_slm.gui.pages.vault_facts import VaultFacts
 from desktop_slm.gui.pages.welcome import WelcomePage
 from desktop_slm.gui.widgets.history_row import pieces
 from desktop_slm.gui.widgets.model_card import ModelCard, ModelFacts
@@ -355,6 +356,23 @@ def test_privacy_says_what_opens_the_vault(qtbot: QtBot) -> None:
     page.show_vault(VaultFacts("locked", (), "/v", saving=False))
     assert "still locked" in page._vault_sentence.text()
     assert not page._passphrase.isVisible(), "no second vault beside a locked one"
+
+
+def test_privacy_clears_what_is_saved_for_reopened_chats(qtbot: QtBot) -> None:
+    page = SettingsPage()
+    qtbot.addWidget(page)
+    page.show()
+    page.show_section("Privacy")
+    page.show_vault(VaultFacts("open", ("passphrase",), "/v", "1 MB", states="46 MB"))
+    assert page._states_sentence.text().startswith("46 MB.")
+    button(page, "Change…").click()
+    qtbot.keyClicks(page._panel._first, "half ty")
+    with qtbot.waitSignal(page.states_clear_requested):
+        button(page, "Clear").click()
+    page.show_vault(VaultFacts("open", ("passphrase",), "/v", "1 MB"))
+    assert page._states_sentence.text().startswith("Nothing.")
+    assert not page._clear.isVisible()
+    assert page._panel._first.text() == "half ty"  # of the vault itself, nothing has changed
 
 
 # Status bar and toast

@@ -14,7 +14,8 @@ import desktop_slm
 from desktop_slm.errors import DesktopSlmError
 from desktop_slm.gui.items import bytes_in_words
 from desktop_slm.gui.job import run_call
-from desktop_slm.gui.pages.settings import SettingsPage, VaultFacts
+from desktop_slm.gui.pages.settings import SettingsPage
+from desktop_slm.gui.pages.vault_facts import VaultFacts
 
 if TYPE_CHECKING:
     from desktop_slm.app import App
@@ -47,6 +48,7 @@ class SettingsDesk(QObject):
         page.section_shown.connect(self._on_page_section_shown)
         page.passphrase_requested.connect(self._on_page_passphrase_requested)
         page.keychain_requested.connect(self._on_page_keychain_requested)
+        page.states_clear_requested.connect(self._on_page_states_clear_requested)
 
     # What the window asks for
 
@@ -74,11 +76,16 @@ class SettingsDesk(QObject):
             slots=tuple(status.slots) if saving else (),
             path=status.path,
             size=bytes_in_words(status.bytes) if status.bytes else "",
+            states=bytes_in_words(status.state_bytes) if status.state_bytes else "",
             cipher=f"SQLCipher {status.cipher_version}, 256-bit AES" if status.cipher_version else "",
             keychain=_keychain_in_words(self._report.get("keyring")),
             keychain_usable=_is_usable(self._report.get("keyring")),
             saving=saving,
         )
+
+    def _clear_states(self) -> VaultFacts:
+        self._app.clear_states()
+        return self._vault_facts()
 
     def _facts(self) -> Facts:
         if not self._report:  # examining starts processes and asks the keychain: once is enough
@@ -162,6 +169,10 @@ class SettingsDesk(QObject):
     @Slot()
     def _on_page_keychain_requested(self) -> None:
         run_call(partial(self._app.create_vault, None), self._on_keychain_vault, self._on_trouble)
+
+    @Slot()
+    def _on_page_states_clear_requested(self) -> None:
+        run_call(self._clear_states, self.page.show_vault, self._on_trouble)
 
 
 def _keychain_in_words(report: object) -> str:

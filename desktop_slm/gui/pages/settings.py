@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
@@ -24,6 +23,13 @@ from PySide6.QtWidgets import (
 
 from desktop_slm.errors import DesktopSlmError
 from desktop_slm.gui import theme
+from desktop_slm.gui.pages.vault_facts import (
+    NOT_PROMISED,
+    PROMISED,
+    VaultFacts,
+    states_in_words,
+    vault_in_words,
+)
 from desktop_slm.gui.widgets.passphrase_panel import PassphrasePanel
 from desktop_slm.gui.widgets.plain_label import NameLabel, PlainLabel
 from desktop_slm.gui.widgets.setting_rows import Choice, Section
@@ -43,39 +49,6 @@ _CONTEXTS = (
 )
 _LOCK_AFTER = ((0, "Never"), (1, "1 minute"), (5, "5 minutes"), (15, "15 minutes"), (60, "1 hour"))
 _PRESETS = (("precise", "Precise"), ("balanced", "Balanced"), ("creative", "Creative"))
-_PROMISED = (
-    "Encrypted while the vault is locked or the window is closed: chats and their titles, drafts, document "
-    "texts and originals, summaries, translations, and the search index."
-)
-_NOT_PROMISED = (
-    "Not protected: that this application is used, the names of model files, and anything while it is open "
-    "against malware that runs as you. Memory that the system writes to its swap file is out of our reach."
-)
-
-
-@dataclass(frozen=True)
-class VaultFacts:
-    """What the Privacy section shows of the vault.
-
-    Attributes:
-        state: ``open``, ``locked``, ``none`` (nothing is saved) or another word of the vault's.
-        slots: What opens it: ``keyring``, ``passphrase``.
-        path: The folder.
-        size: In words.
-        cipher: Version of the cipher library.
-        keychain: Name of the keychain, or why there is none, in a sentence.
-        keychain_usable: It can keep the key.
-        saving: What is written is kept.
-    """
-
-    state: str
-    slots: tuple[str, ...] = ()
-    path: str = ""
-    size: str = ""
-    cipher: str = ""
-    keychain: str = ""
-    keychain_usable: bool = False
-    saving: bool = True
 
 
 class SettingsPage(QWidget):
@@ -89,6 +62,7 @@ class SettingsPage(QWidget):
             `show_vault` or `show_passphrase_error`.
         keychain_requested: Make a vault whose key the system keychain keeps; answered likewise.
         folder_requested: A folder to show in the file manager.
+        states_clear_requested: Forget what is saved for reopened chats; answered by `show_vault`.
         licences_requested: Show the licences of the parts.
     """
 
@@ -98,6 +72,7 @@ class SettingsPage(QWidget):
     passphrase_requested = Signal(str, str)
     keychain_requested = Signal()
     folder_requested = Signal(str)
+    states_clear_requested = Signal()
     licences_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -218,11 +193,13 @@ class SettingsPage(QWidget):
         self._vault_path = facts.add_fact("Folder")
         self._vault_size = facts.add_fact("Size")
         self._vault_cipher = facts.add_fact("Encryption")
+        self._clear = QPushButton("Clear", self)
+        self._states_sentence = facts.add_row("Saved for reopened chats", "…", self._clear)
         self._folder = QPushButton("Open the folder", self)
         facts.add_widget(self._folder)
         words = section.add_card("WHAT THIS MEANS")
-        words.add_sentence(_PROMISED)
-        theme.set_kind(words.add_sentence(_NOT_PROMISED), "muted")
+        words.add_sentence(PROMISED)
+        theme.set_kind(words.add_sentence(NOT_PROMISED), "muted")
         sandbox = section.add_card("HOW FAR THE PARTS ARE SHUT IN")
         self._sandbox_model = sandbox.add_fact("Model process")
         self._sandbox_reader = sandbox.add_fact("Document reader")
@@ -299,6 +276,7 @@ class SettingsPage(QWidget):
         self._passphrase.clicked.connect(self._on_passphrase_clicked)
         self._keychain.clicked.connect(self._on_keychain_clicked)
         self._folder.clicked.connect(self._on_folder_clicked)
+        self._clear.clicked.connect(self._on_clear_clicked)
         self._panel.passphrase_entered.connect(self._on_panel_entered)
         self._panel.canceled.connect(self._panel.hide)
         self._licences.clicked.connect(self._on_licences_clicked)
@@ -334,7 +312,7 @@ class SettingsPage(QWidget):
         """Show what the vault is and what opens it."""
         with_passphrase = "passphrase" in facts.slots
         with_keychain = "keyring" in facts.slots
-        self._vault_sentence.setText(_vault_in_words(facts))
+        self._vault_sentence.setText(vault_in_words(facts))
         self._vault_sentence.show()
         self._lock.setVisible(facts.saving)
         self._lock.setEnabled(with_passphrase)
@@ -359,8 +337,11 @@ class SettingsPage(QWidget):
         self._passphrase.setVisible(facts.saving or facts.state == "none")
         self._vault_path.setText(facts.path)
         self._vault_size.setText(facts.size or "nothing is kept yet")
+        self._states_sentence.setText(states_in_words(facts))
+        self._states_sentence.show()
+        self._clear.setVisible(bool(facts.states) and facts.saving)
         self._vault_cipher.setText(facts.cipher or "known once something is kept")
-        if facts != self._vault:  # something has been set: a half-typed passphrase is of no use any more
+        if _opened_by(facts) != _opened_by(self._vault):  # a half-typed passphrase is of no use any more
             self._panel.wipe()
             self._panel.hide()
         self._vault = facts
@@ -471,6 +452,10 @@ class SettingsPage(QWidget):
         self.folder_requested.emit(self._vault_path.text())
 
     @Slot()
+    def _on_clear_clicked(self) -> None:
+        self.states_clear_requested.emit()
+
+    @Slot()
     def _on_licences_clicked(self) -> None:
         self.licences_requested.emit()
 
@@ -483,11 +468,5 @@ class SettingsPage(QWidget):
                 button.setIcon(theme.icon(name, "on_accent" if checked else "muted"))
 
 
-def _vault_in_words(facts: VaultFacts) -> str:
-    if not facts.saving and facts.state == "none":
-        return "Nothing is saved yet: set a passphrase to keep what is here and everything from now on."
-    if not facts.saving:
-        return "Nothing is saved now. Your vault is still locked: start again and unlock it to keep things."
-    if facts.slots == ("passphrase",):
-        return "Open. Everything that is kept is encrypted; your passphrase opens it."
-    return "Open. Everything that is kept is encrypted; the system keychain keeps the key."
+def _opened_by(facts: VaultFacts | None) -> tuple[object, ...]:
+    return (facts.state, facts.slots, facts.saving) if facts else ()
