@@ -91,7 +91,7 @@ def prepared_shelf(starter_path: Path, tmp_path_factory: pytest.TempPathFactory)
     from desktop_slm.models.shelf import Shelf
 
     folder = tmp_path_factory.mktemp("prepared") / "models"
-    shelf = Shelf(folder, quantize=lambda _source, target, _layout: _link(str(starter_path), target))
+    shelf = Shelf(folder, quantize=lambda _source, target, _layout, _tick: _link(str(starter_path), target))
     assert shelf.ensure_starter().prepared_from
     return folder
 

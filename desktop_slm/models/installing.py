@@ -38,8 +38,11 @@ from desktop_slm.models.records import (
 )
 
 How = Literal["copy", "link", "use"]
-Quantize = Callable[[str, str, str], None]
-"""Called with (source path, target path, file type); writes the source anew in that layout."""
+Quantize = Callable[[str, str, str, Callable[[], None]], None]
+"""Called with (source path, target path, file type, tick); writes the source anew in that layout.
+
+It calls ``tick`` now and then; what that raises stops it.
+"""
 
 SPARE_BYTES = 100_000_000
 _PREFIX_LENGTH = 16
@@ -148,12 +151,15 @@ def _commit(folder: Path, staged: Path, entry: Path, sidecar: Sidecar) -> None:
         staged.rename(entry)
 
 
-def prepare(folder: Path, entry: Path, sidecar: Sidecar, quantize: Quantize | None) -> None:
+def prepare(
+    folder: Path, entry: Path, sidecar: Sidecar, quantize: Quantize | None, progress: Progress | None = None
+) -> None:
     """Write a faster copy of the model in ``entry`` beside it and make that the one in use.
 
     Raises:
         ModelError: There is no room, no engine, or the engine made something else.
         OSError: Anything else about disks.
+        Stopped: ``progress`` returned False. Nothing was changed.
     """
     source = sidecar.files_folder(entry) / sidecar.files[0].name
     header = read_header(source)
@@ -163,21 +169,67 @@ def prepare(folder: Path, entry: Path, sidecar: Sidecar, quantize: Quantize | No
         raise ModelError(
             f"{sidecar.name} cannot be prepared without the engine", "Try it in the application."
         )
-    check_room(folder, header.n_params * 34 // 32)
+    size_bytes = prepared_bytes(header)
+    check_room(folder, size_bytes, "the prepared copy")
     with staging(folder) as staged:
         made = (
             staged
             / f"{_LAYOUT.sub('', _PART.sub('', Path(shelf_name(source.name)).stem))}-{header.prepare_to}.gguf"
         )
-        quantize(str(source), str(made), header.prepare_to)
+        quantize(str(source), str(made), header.prepare_to, _Watch(made, size_bytes, progress).tick)
         result = read_header(made)
         if (result.architecture, result.n_layer) != (header.architecture, header.n_layer):
             raise ModelError(f"Preparing {sidecar.name} gave another model", "The original stays in use.")
-        digest = hash_file(made, Meter(None, 0))
+        digest = hash_file(made, _Watch(made, size_bytes, progress))
         made.chmod(0o600)
         target = made.replace(entry / made.name)
     prepared = Prepared(file=_record(target, digest), quantization=result.quantization, made_at=now())
-    write_sidecar(entry, msgspec.structs.replace(sidecar, prepared=prepared))
+    write_sidecar(entry, msgspec.structs.replace(sidecar, prepared=prepared, keeps_original=False))
+
+
+def prepared_bytes(header: Header) -> int:
+    """Estimate the size of a prepared copy: Q8_0 stores 32 values in 34 bytes."""
+    return header.n_params * 34 // 32 + max(0, header.size_bytes - header.weights_bytes)
+
+
+class _Watch(Meter):
+    """Tells how far a file has grown while another process writes it."""
+
+    def __init__(self, path: Path, expected_bytes: int, progress: Progress | None) -> None:
+        super().__init__(progress, expected_bytes)
+        self._path = path
+        self._expected_bytes = expected_bytes
+        self._told_bytes = 0
+
+    def tick(self) -> None:
+        """Look at the file.
+
+        Raises:
+            Stopped: The callback returned False.
+        """
+        size_bytes = self._path.stat().st_size if self._path.exists() else 0
+        grown = min(size_bytes, self._expected_bytes) - self._told_bytes
+        self._told_bytes += grown
+        super().add(grown)
+
+    def add(self, n_bytes: int) -> None:
+        """Take a report of the hashing, which comes last and is quick: all is written by then."""
+        self.tick()
+
+
+def drop_prepared(entry: Path, sidecar: Sidecar) -> None:
+    """Use the original again, and delete the prepared copy.
+
+    Raises:
+        ModelError: The original is gone.
+        OSError: Anything else about disks.
+    """
+    folder = sidecar.files_folder(entry)
+    if any(record.state(folder) in {"missing", "changed"} for record in sidecar.files):
+        raise ModelError(f"The original of {sidecar.name} is gone", "The prepared copy stays in use.")
+    write_sidecar(entry, msgspec.structs.replace(sidecar, prepared=None, keeps_original=True))
+    if sidecar.prepared:
+        (entry / sidecar.prepared.file.name).unlink(missing_ok=True)
 
 
 def rehash(entry: Path, sidecar: Sidecar, progress: Progress | None) -> Sidecar:
@@ -217,13 +269,13 @@ def _hashed_again(folder: Path, record: FileRecord, name: str, meter: Meter) -> 
     return fresh
 
 
-def check_room(folder: Path, n_bytes: int) -> None:
+def check_room(folder: Path, n_bytes: int, what: str = "the model") -> None:
     """Raise `ModelError` unless ``n_bytes`` and some spare fit on the disk of ``folder``."""
     free = shutil.disk_usage(folder).free
     if free < n_bytes + SPARE_BYTES:
         needed = n_bytes + SPARE_BYTES
         raise ModelError(
-            f"The disk has {free / 1e9:.1f} GB free and the model needs {needed / 1e9:.1f} GB",
+            f"The disk has {free / 1e9:.1f} GB free and {what} needs {needed / 1e9:.1f} GB",
             "Free some space, then try again; nothing was installed.",
         )
 

@@ -53,6 +53,7 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
         source: Where it came from, in words or as an address.
         revision: Commit of the repository it was downloaded from.
         prepared: The faster copy, if there is one.
+        keeps_original: Somebody decided for the original: nothing is prepared without being asked.
         n_params: Number of weights.
         installed_at, verified_at: ISO times, UTC.
     """
@@ -75,6 +76,7 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
     tasks: tuple[str, ...] = ()
     note: str = ""
     prepared: Prepared | None = None
+    keeps_original: bool = False
     installed_at: str = ""
     verified_at: str = ""
 
@@ -96,6 +98,7 @@ class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
         verified_at: When its hash was last found right; empty when it has to be checked again.
         note: One sentence for people.
         prepared_from: Path of the original of a prepared model, else empty.
+        keeps_original: Somebody decided against a prepared copy.
         in_place: The file lies outside the shelf and is never deleted by it.
         problem: Why it cannot be used, in a sentence; empty when it can.
     """
@@ -119,6 +122,7 @@ class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
     verified_at: str = ""
     note: str = ""
     prepared_from: str = ""
+    keeps_original: bool = False
     in_place: bool = False
     problem: str = ""
 
@@ -150,6 +154,7 @@ def describe(entry: Path) -> InstalledModel:
         revision=sidecar.revision,
         verified_at="" if problem or "touched" in states else sidecar.verified_at,
         note=sidecar.note,
+        keeps_original=sidecar.keeps_original,
         in_place=bool(sidecar.folder),
         problem=problem,
     )

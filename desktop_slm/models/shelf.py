@@ -153,19 +153,37 @@ class Shelf:
 
         The original stays as the reference. A model that needs no preparing is returned as it is.
 
+        Args:
+            model_id: Of the model.
+            progress: Called with bytes written and expected; returning False stops.
+
         Raises:
             ModelNotFound: There is no such model.
             ModelError: There is no room. The original stays in use.
             EngineError: The engine could not do it. The original stays in use.
-            Stopped: ``progress`` returned False before the engine began.
+            Stopped: ``progress`` returned False. Nothing was changed.
         """
         entry, sidecar = self._entry(model_id)
-        with disk_trouble(sidecar.name, "install"), locked(self._lock_of(entry), progress):
+        with disk_trouble(sidecar.name, "prepare"), locked(self._lock_of(entry), progress):
             entry, sidecar = self._entry(model_id)
             if not describe(entry).prepared_from:
                 note = starter.NOTE if sidecar.id == starter.ID else sidecar.note
                 sidecar = msgspec.structs.replace(sidecar, note=note)
-                installing.prepare(self._folder, entry, sidecar, self._quantize)
+                sweep(self._folder)
+                installing.prepare(self._folder, entry, sidecar, self._quantize, progress)
+        return describe(entry)
+
+    def use_original(self, model_id: str) -> InstalledModel:
+        """Use the original of a prepared model again, and delete the copy.
+
+        Raises:
+            ModelNotFound: There is no such model.
+            ModelError: The original is gone, or the disk does not let go of the copy.
+        """
+        entry, sidecar = self._entry(model_id)
+        with disk_trouble(sidecar.name, "change"), locked(self._lock_of(entry)):
+            entry, sidecar = self._entry(model_id)
+            installing.drop_prepared(entry, sidecar)
         return describe(entry)
 
     def remove(self, model_id: str) -> int:
@@ -206,8 +224,8 @@ class Shelf:
         model = describe(entry) if entry else None
         if model is None or model.problem:
             return None
-        settled = model.prepared_from or model.note == starter.NOT_PREPARED_NOTE or self._quantize is None
-        return model if settled else None
+        settled = model.prepared_from or model.keeps_original or model.note == starter.NOT_PREPARED_NOTE
+        return model if settled or self._quantize is None else None
 
     def _install_starter(self, progress: Progress | None) -> InstalledModel:
         found = starter.locate()

@@ -28,7 +28,7 @@ def disk_trouble(name: str, verb: str) -> Iterator[None]:
 
     Args:
         name: The file or folder as the person knows it.
-        verb: What was done to it: "read", "install", "remove".
+        verb: What was done to it: "read", "install", "prepare", "change", "remove".
     """
     try:
         yield
@@ -38,7 +38,13 @@ def disk_trouble(name: str, verb: str) -> Iterator[None]:
         what, then = _SENTENCES.get(
             e.errno or 0, ("{name} could not be {verb}", "Check the disk and the file, then try again.")
         )
-        past = {"read": "read", "install": "installed", "remove": "removed"}.get(verb, verb)
+        past = {
+            "read": "read",
+            "install": "installed",
+            "remove": "removed",
+            "prepare": "prepared",
+            "change": "changed",
+        }.get(verb, verb)
         raise ModelError(what.format(name=name[:200], verb=past if "could" in what else verb), then) from e
     except ValueError as e:  # a NUL in the path
         raise ModelNotFound(f"There is no file {name!r}", "Check the path.") from e

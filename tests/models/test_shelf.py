@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -265,7 +266,7 @@ def test_extra_folders(folder, tiny, tmp_path):
 # Preparing
 
 
-def _requantize(source: str, target: str, file_type: str) -> None:
+def _requantize(source: str, target: str, file_type: str, tick: Callable[[], None]) -> None:
     """Stand in for the engine: the same tensors, as F32 anew."""
     assert file_type == "Q8_0"
     shutil.copy(source, target)
@@ -276,9 +277,9 @@ def test_prepare(folder, tiny):
 
     calls = []
 
-    def quantize(source, target, file_type):
+    def quantize(source, target, file_type, tick):
         calls.append(file_type)
-        _requantize(source, target, file_type)
+        _requantize(source, target, file_type, tick)
 
     shelf = Shelf(folder, quantize=quantize)
     source = tiny("m.Q4_1.gguf", quantization=gguf.GGMLQuantizationType.Q4_1, file_type=3)
@@ -314,7 +315,7 @@ def test_nothing_to_prepare(folder, tiny):
 
 
 def test_prepare_that_fails_changes_nothing(folder, tiny):
-    def broken(source, target, file_type):
+    def broken(source, target, file_type, tick):
         Path(target).write_bytes(b"half a mod")
         raise DesktopSlmError("The engine stopped")
 
@@ -330,7 +331,7 @@ def test_prepare_that_fails_changes_nothing(folder, tiny):
 
 def test_prepare_that_makes_something_else_is_refused(folder, tiny):
     other = tiny("other.gguf", "qwen2")
-    shelf = Shelf(folder, quantize=lambda source, target, file_type: shutil.copy(other, target))
+    shelf = Shelf(folder, quantize=lambda source, target, file_type, tick: shutil.copy(other, target))
     model = shelf.import_file(tiny())
     with pytest.raises(ModelError, match="another model"):
         shelf.prepare(model.id)

@@ -27,7 +27,7 @@ _PREPARE = """
 import shutil, sys, time
 from pathlib import Path
 from desktop_slm.models.shelf import Shelf
-def quantize(source, target, file_type):
+def quantize(source, target, file_type, tick):
     Path(target).write_bytes(Path(source).read_bytes()[:100])
     print("at work", flush=True)
     time.sleep(float(sys.argv[3]))

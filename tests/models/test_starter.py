@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from desktop_slm.models import files, starter
 from desktop_slm.models.shelf import Shelf
 
 
-def _copy(source: str, target: str, file_type: str) -> None:
+def _copy(source: str, target: str, file_type: str, tick: Callable[[], None]) -> None:
     shutil.copy(source, target)
 
 
