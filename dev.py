@@ -13,6 +13,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 from pathlib import Path
 
@@ -23,6 +25,7 @@ PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / ".desktop-slm-stamp"
 SETUP_LOG = VENV / "setup.log"
+TEMPLATES = ROOT / ".cache" / "chat-templates"
 SAMPLE = ROOT / "resources" / "samples" / "riverside-annual-report-2025.pdf"
 BUILT_HERE = "llama-cpp-python"
 MENU = """usage: python3 dev.py COMMAND [ARGUMENTS]
@@ -148,6 +151,39 @@ def set_up() -> None:
         say(f"ready after {int(time.monotonic() - started)} s")
 
 
+def fetch_templates() -> None:
+    """Take llama.cpp's chat templates, which the tests render, out of the locked source archive, once.
+
+    Without them (no network) only the tests that need them fail, and say so.
+    """
+    entry = locked(BUILT_HERE)
+    version = entry.split("==")[1].split()[0]
+    target = TEMPLATES / version
+    if target.exists():
+        return
+    say("fetching the chat templates that the tests render")
+    with setup_lock(), tempfile.TemporaryDirectory(prefix="templates-", dir=VENV) as folder:
+        requirement = Path(folder, "source.txt")
+        requirement.write_text(entry)
+        options = ["--require-hashes", "--no-deps", "--no-binary", BUILT_HERE, "--dest", folder]
+        try:
+            run_logged(pip("download", *options, "-r", str(requirement)), "fetching llama.cpp's sources")
+        except SetupError as error:
+            say(str(error))
+            return
+        unfinished = Path(folder, "templates")
+        unfinished.mkdir()
+        with tarfile.open(next(Path(folder).glob("*.tar.gz"))) as archive:
+            for member in archive:
+                name = Path(member.name)
+                if name.suffix == ".jinja" and name.parts[-3:-1] == ("models", "templates"):
+                    with archive.extractfile(member) as source:
+                        (unfinished / name.name).write_bytes(source.read())
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(unfinished, target)
+
+
 def check_qt() -> None:
     """Say which system libraries a bare machine lacks for Qt; the command line works without them."""
     tried = subprocess.run(
@@ -216,6 +252,7 @@ def run(arguments: list[str]) -> int:
 
 def test(arguments: list[str]) -> int:
     """Run the tests; without ``--slow`` the long proofs are left out."""
+    fetch_templates()
     slow = "--slow" in arguments
     rest = [argument for argument in arguments if argument != "--slow"]
     command = [str(PYTHON), "-m", "pytest", *([] if slow else ["-m", "not slow"])]

@@ -41,6 +41,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
 
 
 @pytest.fixture(scope="session")
+def bundled_templates() -> Path:
+    """Return the folder of the chat templates that llama.cpp bundles, as `dev.py test` fetched it."""
+    from importlib.metadata import version
+
+    folder = ROOT / ".cache" / "chat-templates" / version("llama-cpp-python")
+    if not folder.is_dir():
+        pytest.fail("llama.cpp's chat templates are not here: `python3 dev.py test` fetches them, once.")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def starter_source() -> Path:
     """Return the starter model as it was published (Q4_1)."""
     from desktop_slm.models import starter

@@ -230,6 +230,7 @@ class Model:
         self.bos_text = self._text(self.bos_token)
         self.eos_text = self._text(C.llama_vocab_eos(self.vocabulary))
         self.adds_bos = bool(C.llama_vocab_get_add_bos(self.vocabulary)) and self.bos_token >= 0
+        self.shown: frozenset[int] = frozenset()  # control tokens that are text: marks of thoughts
         self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
         self._buffer = ctypes.create_string_buffer(512)
@@ -294,7 +295,7 @@ class Model:
 
     def _piece(self, token: int) -> bytes:
         control = C.llama_vocab_get_attr(self.vocabulary, token) & C.LLAMA_TOKEN_ATTR_CONTROL
-        shown = bool(control) and "think" in self._text(token).lower()
+        shown = bool(control) and token in self.shown
         buffer = self._buffer
         size = C.llama_token_to_piece(self.vocabulary, token, buffer, len(buffer), 0, shown)
         if size < 0:

@@ -43,6 +43,7 @@ class LoadedModel:
         self.loaded = loaded
         self.tuner = tuner
         self.template = ChatTemplate(model.template, model, template_runs)
+        model.shown = self.template.shown()
         self.sampling = sampling.model_sampling(model.metadata)
         self.scheduler = Scheduler(context, model, forgets=model.forgets, emit=emit)
 

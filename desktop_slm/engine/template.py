@@ -1,7 +1,7 @@
 """Chat templates: from messages to tokens, with the user's text never read as control tokens.
 
-The template is the model's own, so it is hostile until proven otherwise: rendered only in the worker, in
-Jinja's immutable sandbox, at most 64 KB; a template that does not end is ended from outside, with the worker.
+The template is the model's own, so it is hostile until proven otherwise: rendered only in the worker, in a
+sandbox (`engine.rendering`); a template that does not end is ended from outside, with the worker.
 
 Each message's content is rendered as a placeholder and put in afterwards. The rendered text is then cut at
 the template's control tokens; what lies between them, user text included, is tokenized as plain text. So
@@ -11,23 +11,19 @@ had been tokenized at once.
 
 from __future__ import annotations
 
-import datetime
-import json
+import itertools
 import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import jinja2
-import jinja2.ext
-import jinja2.sandbox
 
 from desktop_slm.engine.api import Message
-from desktop_slm.engine.text import opened_thought
-
-MAX_TEMPLATE_BYTES = 64 * 1024
-_MAX_RENDERED_CHARACTERS = 1024 * 1024
+from desktop_slm.engine.rendering import TemplateError, Variables, compile_template, render
+from desktop_slm.engine.text import TextStream
+from desktop_slm.engine.thoughts import Marks
 
 # What a model gets that carries no template, or one that cannot be rendered.
 CHATML = (
@@ -71,31 +67,29 @@ class Prompt:
 
     Attributes:
         tokens: Up to where the answer begins, the prefill included.
-        opened: Closing mark of a thought that the template opened for the answer, else empty.
         stops: Texts that end the answer because the vocabulary has no token for them.
+        marks: How the model marks its thoughts.
+        tail: What the template wrote after the last message: it may open a thought.
+        answering: There is a prefill, so that no thought can come.
     """
 
     tokens: list[int]
-    opened: str
     stops: tuple[str, ...]
+    marks: Marks
+    tail: str
+    answering: bool
+
+    def stream(self, stops: Sequence[str] = ()) -> TextStream:
+        """Return what reads the answer to this prompt, which also ends at ``stops``."""
+        return TextStream((*stops, *self.stops), self.marks, self.tail, answering=self.answering)
 
 
 _Part = tuple[str, bool]  # text, and whether it is data: a message's content
 _BLANK = "\u2003"
-
-
-class TemplateError(Exception):
-    """The template refused the messages, or is no template."""
-
-
-class _GenerationTag(jinja2.ext.Extension):
-    """Passes the content of ``{% generation %}`` through, as Transformers does outside of training."""
-
-    tags = {"generation"}  # noqa: RUF012 - the way Jinja declares tags
-
-    def parse(self, parser: Any) -> Any:
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+# That there are no tools: as Transformers says it, and for templates that are only meant for tools.
+_ABSENT: tuple[Variables, ...] = ({"tools": None}, {"tools": [], "functions": ""})
+# These templates do not think unless they are told how hard.
+_NO_EFFORT = re.compile("""['"]no_think['"]""")
 
 
 class ChatTemplate:
@@ -114,61 +108,137 @@ class ChatTemplate:
         self._vocabulary = vocabulary
         self._running = running
         self._template: jinja2.Template | None = None
-        if source and len(source.encode()) <= MAX_TEMPLATE_BYTES:
+        if source:
             running(True)
-            self._template = _compile(source)
+            self._template = compile_template(source)
             running(False)
-        self._fallback = _compile(CHATML)
+        self._fallback = compile_template(CHATML)
+        self._marks = Marks.of(source) if self._template else Marks()
+        self._effort = {"reasoning_effort": "high"} if _NO_EFFORT.search(source) else {}
+        self._heads: dict[bool, str] = {}
         self._cuts: dict[str, list[Special]] = {}
+
+    @property
+    def switchable(self) -> bool:
+        """Whether the end of the prompt, or what it says, depends on ``reasoning``."""
+        question = [Message("user", "a")]
+        with_thought, without = (self._from_own_template(question, thinking) for thinking in (True, False))
+        return with_thought is not None and with_thought != without
+
+    def shown(self) -> frozenset[int]:
+        """Return the control tokens that mark thoughts, whose text has to reach the `TextStream`."""
+        return frozenset(
+            special.token for text in self._marks.texts() for special in self._vocabulary.specials(text)
+        )
 
     def prompt(self, messages: Sequence[Message], *, prefill: str = "", reasoning: bool = True) -> Prompt:
         """Return the tokens of a conversation, ready for the answer.
 
         A template that knows no system role, or insists on turns taking turns, gets the system text in
-        front of the first user message, and neighbors of one role joined.
+        front of the first user message, and neighbors of one role joined. Without ``reasoning``, and before
+        a prefill, a thought that the template opens all the same is closed.
         """
         thinking = reasoning and not prefill
+        messages = [self._without_thought(message) for message in messages]
         parts = self._from_own_template(messages, thinking)
         stops: tuple[str, ...] = ()
+        marks = self._marks
         if parts is None:
-            parts, _ = self._render(self._fallback, messages, thinking)
+            marks = Marks()
+            parts, _ = self._render(self._fallback, messages, {})
             stops = tuple(stop for stop in CHATML_STOPS if not self._vocabulary.specials(stop))
-        opened = "" if prefill else opened_thought(parts[-1][0])
-        return Prompt(self._tokens([*parts, (prefill, True)]), opened, stops)
+        tokens = self._tokens([*parts, (prefill, True)])
+        return Prompt(tokens, stops, marks, parts[-1][0], bool(prefill))
+
+    def _without_thought(self, message: Message) -> Message:
+        if message.role != "assistant":
+            return message
+        return Message(message.role, self._marks.without_thought(message.content))
 
     def _from_own_template(self, messages: Sequence[Message], thinking: bool) -> list[_Part] | None:
         """Return the conversation in the first shape in which the template shows all of it."""
-        if self._template is None:
-            return None
-        for shape in (list, _system_folded, _turns_joined):
-            shaped: list[Message] = shape(messages)
+        shapes = (list(messages), _system_folded(messages), _turns_joined(messages))
+        for shaped, typed, variables in itertools.product(shapes, (False, True), _ABSENT):
+            if self._template is None:
+                break
+            switches = {**variables, **self._switches(thinking)}
             try:
-                parts, shown = self._render(self._template, shaped, thinking)
+                parts, shown = self._render(self._template, shaped, switches, typed=typed)
             except TemplateError:
                 continue
             asked = {n for n, message in enumerate(shaped) if message.role != "assistant" and message.content}
             if asked <= shown:
-                return parts
+                tail = self._tail(parts[-1][0], thinking, switches, typed=typed)
+                return [*parts[:-1], (tail, False)]
         return None
 
+    def _switches(self, thinking: bool) -> Variables:
+        """Return the variables by which templates are told to let the model think, or not to."""
+        told = {"enable_thinking": thinking, "thinking": thinking, "reasoning": thinking}
+        if thinking:
+            return {**told, "thinking_mode": "enabled", **self._effort}
+        return {**told, "thinking_mode": "disabled", "thinking_budget": 0}
+
+    def _tail(self, tail: str, thinking: bool, variables: Variables, *, typed: bool) -> str:
+        """Return what stands before the answer, given what the template says does.
+
+        What a template writes between a question and an answer from the past may be more: the channel or the
+        recipient of the answer, or a thought that is left out.
+        """
+        if thinking not in self._heads:
+            turns = (Message("user", "a"), Message("assistant", "b"), Message("user", "c"))
+            try:
+                parts, _ = self._render(self._template, turns, variables, typed=typed)
+            except TemplateError:
+                parts = []
+            self._heads[thinking] = parts[2][0] if len(parts) == 7 else ""
+        head = self._heads[thinking]
+        if not thinking:
+            return self._marks.answering(tail, head)
+        added = head[len(tail) :] if head.startswith(tail) else ""
+        marks = () if self._marks.channels else self._marks.texts()
+        if added.strip() and not self._marks.channels and not any(mark in added for mark in marks):
+            return head
+        return tail
+
     def _render(
-        self, template: jinja2.Template | None, messages: Sequence[Message], thinking: bool
+        self,
+        template: jinja2.Template | None,
+        messages: Sequence[Message],
+        variables: Variables,
+        *,
+        typed: bool = False,
     ) -> tuple[list[_Part], set[int]]:
         """Return the rendered text, cut at the messages' contents, and the numbers of those it shows.
 
         The blanks around a placeholder, of a kind that no template writes, tell whether it trims.
+
+        Args:
+            template: What to render.
+            messages: The conversation.
+            variables: What the template is told beyond it.
+            typed: Give contents as lists of typed parts, which templates of models with eyes may insist on.
         """
         nonce = secrets.token_hex(8)
-        given = [
-            {
-                "role": message.role,
-                "content": f"{_BLANK}Zq{nonce}n{number}q{_BLANK}" if message.content else "",
-            }
-            for number, message in enumerate(messages)
-        ]
+        given: list[Variables] = []
+        for number, message in enumerate(messages):
+            text = f"{_BLANK}Zq{nonce}n{number}q{_BLANK}" if message.content else ""
+            content = [{"type": "text", "text": text}] if typed else text
+            given.append({"role": message.role, "content": content})
         self._running(True)
         try:
-            text = _rendered(template, given, self._vocabulary, thinking)
+            text = render(
+                template,
+                {
+                    "messages": given,
+                    "bos_token": self._vocabulary.bos_text,
+                    "eos_token": self._vocabulary.eos_text,
+                    **variables,
+                },
+            )
+        except MemoryError as error:
+            self._template = None  # it would only try again
+            raise TemplateError from error
         finally:
             self._running(False)
         parts: list[_Part] = []
@@ -241,57 +311,3 @@ def _turns_joined(messages: Sequence[Message]) -> list[Message]:
     if joined and joined[0].role == "assistant":
         joined.insert(0, Message("user", "Hello"))
     return joined
-
-
-def _compile(source: str) -> jinja2.Template | None:
-    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationTag, jinja2.ext.loopcontrols]
-    )
-    environment.filters["tojson"] = _to_json
-    environment.globals["raise_exception"] = _refuse
-    environment.globals["strftime_now"] = lambda form: datetime.datetime.now().astimezone().strftime(form)
-    try:
-        return environment.from_string(source)
-    except (jinja2.TemplateError, RecursionError, ValueError):
-        return None
-
-
-def _to_json(value: Any, ensure_ascii: bool = False, indent: int | None = None, **options: Any) -> str:
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, **options)
-
-
-def _refuse(message: str) -> None:
-    raise TemplateError(message)
-
-
-def _rendered(
-    template: jinja2.Template | None, messages: list[dict[str, str]], vocabulary: Vocabulary, thinking: bool
-) -> str:
-    """Render, and name every failure of foreign template code `TemplateError`."""
-    if template is None:
-        raise TemplateError
-    render: Callable[..., str] = template.render
-    try:
-        text = render(
-            messages=messages,
-            bos_token=vocabulary.bos_text,
-            eos_token=vocabulary.eos_text,
-            add_generation_prompt=True,
-            enable_thinking=thinking,
-            thinking=thinking,
-            tools=None,
-        )
-    except (
-        jinja2.TemplateError,
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-        TypeError,
-        ValueError,
-        MemoryError,
-    ) as error:
-        raise TemplateError from error
-    if len(text) > _MAX_RENDERED_CHARACTERS:
-        raise TemplateError
-    return text

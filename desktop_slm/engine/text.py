@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Sequence
+from typing import Literal
 
 from desktop_slm.engine.api import PieceKind
+from desktop_slm.engine.thoughts import Marks
 
-# How reasoning models mark their thoughts. Only at the very start of an answer: later it is just text.
-REASONING_MARKS = (
-    ("<think>", "</think>"),
-    ("<thinking>", "</thinking>"),
-    ("<reasoning>", "</reasoning>"),
-    ("<seed:think>", "</seed:think>"),
-    ("[THINK]", "[/THINK]"),
-    ("<|START_THINKING|>", "<|END_THINKING|>"),
-    ("<|channel|>analysis<|message|>", "<|start|>assistant<|channel|>final<|message|>"),
-)
+_LONGEST_HEADER = 100
 
 Piece = tuple[PieceKind, str]
 
@@ -26,24 +19,47 @@ class TextStream:
 
     Args:
         stops: Texts that end the answer; `stopped` tells that one came. They may lie across tokens.
-        opened: The closing mark of a thought that the prompt has opened already, else empty.
+        marks: How the model marks its thoughts.
+        tail: The end of the prompt: it may have opened a thought, or the header of a channel.
+        answering: The answer has been begun already, so that no thought can come.
     """
 
-    def __init__(self, stops: Sequence[str] = (), opened: str = "") -> None:
+    def __init__(
+        self,
+        stops: Sequence[str] = (),
+        marks: Marks | None = None,
+        tail: str = "",
+        *,
+        answering: bool = False,
+    ) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._stops = tuple(stop for stop in stops if stop)
-        self._close = opened
-        self._kind: PieceKind | None = "reasoning" if opened else None  # None: not known yet
+        self._marks = marks or Marks()
+        self._channels = self._marks.channels
+        self._state: Literal["start", "header", "reasoning", "answer"] = "answer" if answering else "start"
+        self._thought = False  # a thought has been: another one would be answer
+        self._parts = 0
         self._held = ""
         self._strip = False
         self.stopped = False
+        header = self._channels.header(tail) if self._channels else None
+        self._close = self._marks.opened(tail)
+        self._wrap = self._marks.wrapped(tail)
+        self._prompted = 0  # characters of the header that the prompt had already
+        if header is not None:
+            self._state, self._held, self._prompted = "header", header, len(header)
+            self._advance(final=False)
+        else:
+            self._channels = None
+        if self._close:
+            self._state = "reasoning"
 
     def feed(self, data: bytes) -> list[Piece]:
         """Take the bytes of one token and return what can be shown."""
         text = self._decoder.decode(data)
         if not text or self.stopped:
             return []
-        if self._kind == "answer" and not self._stops and not self._strip:
+        if self._state == "answer" and not (self._stops or self._wrap or self._channels or self._strip):
             return [("answer", text)]
         self._held += text
         return self._advance(final=False)
@@ -53,57 +69,106 @@ class TextStream:
         return [] if self.stopped else self._advance(final=True)
 
     def _advance(self, final: bool) -> list[Piece]:
+        """Go from state to state until more text is needed."""
         pieces: list[Piece] = []
-        if self._kind is None and not self._recognize(final):
-            return pieces
-        if self._kind == "reasoning":
-            self._think(pieces, final)
-        if self._kind == "answer":
-            self._answer(pieces, final)
+        steps = {
+            "start": self._recognize,
+            "header": self._read_header,
+            "reasoning": self._think,
+            "answer": self._answer,
+        }
+        while steps[self._state](pieces, final):
+            pass
         return pieces
 
-    def _recognize(self, final: bool) -> bool:
-        """Decide from the first characters whether the model thinks; False while that is open."""
+    def _recognize(self, _pieces: list[Piece], final: bool) -> bool:
+        """Decide from the first characters whether the model thinks; they stay held while that is open."""
         start = self._held.lstrip()
-        for opening, closing in REASONING_MARKS:
+        waiting = False
+        for opening, closing, state in self._openings():
             if start.startswith(opening):
-                self._kind, self._close = "reasoning", closing
-                self._held, self._strip = start[len(opening) :], True
+                self._held, self._strip, self._state = start[len(opening) :], True, state
+                if state == "reasoning":
+                    self._close = closing
+                if state == "answer":
+                    self._wrap = closing
                 return True
-        if not final and any(opening.startswith(start) for opening, _ in REASONING_MARKS):
+            waiting = waiting or opening.startswith(start)
+        if final or not waiting:
+            self._state = "answer"
+            return True
+        return False
+
+    def _openings(self) -> list[tuple[str, str, Literal["start", "reasoning", "answer"]]]:
+        """Return what may stand before an answer: a thought, marks around it, a closing too many."""
+        marks = self._marks
+        found: list[tuple[str, str, Literal["start", "reasoning", "answer"]]] = []
+        if not self._thought:
+            found += [(opening, closing, "reasoning") for opening, closing in marks.thoughts]
+        # In plain letters a mark is one only after a thought: somebody may have asked for such an answer.
+        found += [(o, c, "answer") for o, c in marks.wraps if self._thought or o.startswith("<|")]
+        return [*found, *((closing, "", "start") for _, closing in marks.thoughts)]
+
+    def _read_header(self, _pieces: list[Piece], final: bool) -> bool:
+        """Read up to where a part of the answer begins, and tell by its header what it is."""
+        channels = self._channels
+        if channels is None:
             return False
-        self._kind = "answer"
-        return True
+        header, head, rest = _cut(self._held, channels.heads)
+        if head:
+            thinks = any(text in header + head for text in channels.thoughts)
+            self._state = "reasoning" if thinks else "answer"
+            self._held, self._strip, self._prompted = rest, True, 0
+            self._parts += 1
+            return True
+        own = self._held[self._prompted :]
+        if len(own) > _LONGEST_HEADER or (final and own and not self._parts):
+            self._state, self._held = "answer", own  # the model does without channels
+            return True
+        return False
 
-    def _think(self, pieces: list[Piece], final: bool) -> None:
-        self._strip_newlines()
-        thought, mark, rest = self._held.partition(self._close)
+    def _think(self, pieces: list[Piece], final: bool) -> bool:
+        mark = self._give(
+            pieces, "reasoning", self._channels.starts if self._channels else (self._close,), final
+        )
         if mark:
-            self._kind, self._held, self._strip = "answer", rest, True
-        else:
-            keep = 0 if final else _partial_match(thought, (self._close,))
-            thought, self._held = thought[: len(thought) - keep], thought[len(thought) - keep :]
-        if thought:
-            pieces.append(("reasoning", thought))
+            self._state, self._strip, self._thought = "header" if self._channels else "start", True, True
+            self._wrap = self._marks.wrapped(mark)  # where the end of the thought begins the answer
+        return bool(mark)
 
-    def _strip_newlines(self) -> None:
-        """Drop the newlines that models put after a mark."""
-        if self._strip:
+    def _answer(self, pieces: list[Piece], final: bool) -> bool:
+        starts = self._channels.starts if self._channels else ()
+        ends = (*self._stops, *([self._wrap] if self._wrap else []))
+        mark = self._give(pieces, "answer", (*ends, *starts), final)
+        if mark in ends:
+            self.stopped, self._held = True, ""
+        elif mark:
+            self._state = "header"
+            return True
+        return False
+
+    def _give(self, pieces: list[Piece], kind: PieceKind, ends: Sequence[str], final: bool) -> str:
+        """Release what comes before the first of ``ends``, which is returned, or what cannot begin one."""
+        if self._strip:  # the newlines that models put after a mark
             self._held = self._held.lstrip("\n")
             self._strip = not self._held
-
-    def _answer(self, pieces: list[Piece], final: bool) -> None:
-        self._strip_newlines()
-        text = self._held
-        ends = [at for at in (text.find(stop) for stop in self._stops) if at >= 0]
-        if ends:
-            self.stopped = True
-            text, self._held = text[: min(ends)], ""
-        else:
-            keep = 0 if final else _partial_match(text, self._stops)
-            text, self._held = text[: len(text) - keep], text[len(text) - keep :]
+        text, mark, rest = _cut(self._held, ends)
+        if not mark:
+            keep = 0 if final else _partial_match(text, ends)
+            text, rest = text[: len(text) - keep], text[len(text) - keep :]
+        self._held = rest
         if text:
-            pieces.append(("answer", text))
+            pieces.append((kind, text))
+        return mark
+
+
+def _cut(text: str, marks: Sequence[str]) -> tuple[str, str, str]:
+    """Part ``text`` at the first of ``marks``; the mark is empty when there is none."""
+    found = [(at, -len(mark), mark) for mark in marks if (at := text.find(mark)) >= 0]
+    if not found:
+        return text, "", ""
+    at, _, mark = min(found)
+    return text[:at], mark, text[at + len(mark) :]
 
 
 def _partial_match(text: str, ends: Sequence[str]) -> int:
@@ -115,15 +180,6 @@ def _partial_match(text: str, ends: Sequence[str]) -> int:
                 longest = size
                 break
     return longest
-
-
-def opened_thought(prompt_tail: str) -> str:
-    """Return the closing mark when the end of a prompt opens a thought (some templates do), else ""."""
-    tail = prompt_tail.rstrip()
-    for opening, closing in REASONING_MARKS:
-        if tail.endswith(opening):
-            return closing
-    return ""
 
 
 LOOP_INTERVAL = 16

@@ -21,7 +21,6 @@ from desktop_slm.engine.job import Job
 from desktop_slm.engine.loading import LoadedModel, Loader, device_in_use
 from desktop_slm.engine.scheduler import Stage, random_seed
 from desktop_slm.engine.spans import span_ends
-from desktop_slm.engine.text import TextStream
 from desktop_slm.errors import (
     ContextExceeded,
     DesktopSlmError,
@@ -264,8 +263,9 @@ class Worker:
         if not current.model.generates:
             raise ModelUnsupported("This model cannot write text", "Choose a chat model for this.")
         arrived = time.perf_counter()
+        formed = bool(request.grammar or request.choices or request.schema)  # leaves no room for thoughts
         prompt = current.template.prompt(
-            request.messages, prefill=request.prefill, reasoning=request.reasoning
+            request.messages, prefill=request.prefill, reasoning=request.reasoning and not formed
         )
         if len(prompt.tokens) + 1 > current.context.n_ctx:
             raise ContextExceeded(len(prompt.tokens) + 1, current.context.n_ctx)
@@ -276,7 +276,7 @@ class Worker:
             request,
             prompt.tokens,
             self._sampler(request, current),
-            TextStream((*request.stop, *prompt.stops), prompt.opened),
+            prompt.stream(request.stop),
             arrived,
         )
         current.scheduler.submit(job)

@@ -1,6 +1,7 @@
 """Templates: the prompt is what the model was trained on, and user text is never a control token."""
 
 import re
+import sys
 
 import pytest
 from hypothesis import given
@@ -69,7 +70,10 @@ def test_content_is_data_and_nothing_is_lost(contents):
 
 
 def test_a_template_that_trims():
-    source = "{% for m in messages %}[INST] {{ m.content | trim }} [/INST]{% endfor %}"
+    source = (
+        "{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content | trim }} [/INST]"
+        "{% else %}{{ m.content }}{% endif %}{% endfor %}"
+    )
     assert shown(prompt(source, ("user", "  a b\n")).tokens) == "{[INST]} a b {[/INST]}"
 
 
@@ -78,7 +82,7 @@ def test_a_template_without_system_role_gets_it_in_the_first_user_message():
         "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
         "{{ m.role }}:{{ m.content }};{% endfor %}"
     )
-    assert shown(prompt(source, ("system", "S"), ("user", "U")).tokens) == "user:S\n\nU;"
+    assert shown(prompt(source, ("system", "S"), ("user", "U")).tokens) == "user:S\n\nU;assistant:"
 
 
 def test_a_template_that_silently_drops_the_system_message():
@@ -92,7 +96,7 @@ def test_a_template_that_insists_on_turns():
         "{{ raise_exception('turns') }}{% endif %}{{ m.role }}:{{ m.content }};{% endfor %}"
     )
     got = shown(prompt(source, ("user", "a"), ("user", "b"), ("assistant", "c"), ("user", "d")).tokens)
-    assert got == "user:a\n\nb;assistant:c;user:d;"
+    assert got == "user:a\n\nb;assistant:c;user:d;assistant:"
 
 
 @pytest.mark.parametrize(
@@ -107,11 +111,37 @@ def test_a_template_that_insists_on_turns():
         "x" * 70_000,
         "no message shown",
         "{{ 'x' * 2000000 }}",
+        "{% set x = 'x' * 10 ** 10 %}{{ messages[0].content }}",
+        "{% set x = [0] * 10 ** 10 %}{{ messages[0].content }}",
+        "{% set x = 9 ** (9 ** 9) %}{{ messages[0].content }}",
+        "{% for n in range(10 ** 9) %}{% endfor %}{{ messages[0].content }}",
+        "{% set s = namespace(x='x') %}{% for n in range(60) %}{% set s.x = s.x ~ s.x %}{% endfor %}",
+        "{{ 'x' | center(10 ** 11) }}",
+        "{{ '%9999999999d' % 1 }}",
+        "{{ '{:9999999999}'.format(1) }}",
+        "{{ messages[0].content }}{{ lipsum(n=1000000) }}",
+        "{{ messages[0].content }}{{ ''.format.__globals__.x }}",
+        "{{ messages[0].content }}{{ (messages | attr('__class__')).mro() }}",
+        "{{ messages[0].content }}{{ '{0.__class__.__mro__}'.format(1) }}",
+        "{{ messages[0].content }}{{ raise_exception.__globals__['os'] }}",
+        "{{ messages[0].content }}{{ self._TemplateReference__context.environment.loader.x }}",
+        "{% include '/etc/passwd' %}{{ messages[0].content }}",
     ],
 )
 def test_unusable_and_hostile_templates_give_way_to_chatml(source):
     tokens = prompt(source, ("user", "U")).tokens
     assert shown(tokens) == "{<|im_start|>}user\nU{<|im_end|>}\n{<|im_start|>}assistant\n"
+
+
+def test_a_template_that_took_too_much_memory_is_not_tried_again():
+    source = "{{ messages[0].content }}{% set s = namespace(x='x') %}{% for n in range(60) %}"
+    made = ChatTemplate(source + "{% set s.x = s.x ~ s.x %}{% endfor %}", Letters())
+    runs = []
+    made._running = runs.append
+    for _ in range(2):
+        assert shown(made.prompt([Message("user", "U")]).tokens).startswith("{<|im_start|>}user")
+    if sys.platform == "linux":  # elsewhere the time limit ends it, with the worker
+        assert runs == [True, False] * 3  # once the template, twice ChatML
 
 
 def test_chatml_without_its_tokens_stops_at_their_text():
@@ -141,11 +171,43 @@ def test_blanks_next_to_greedy_control_tokens():
     assert shown(made.tokens) == "{[INST]}U{[/INST]}x"
 
 
-def test_thinking_switch_and_opened_thought():
-    source = "{{ messages[0].content }}{% if enable_thinking %}<think>\n{% endif %}"
-    assert prompt(source, ("user", "U")).opened == "</think>"
-    assert prompt(source, ("user", "U"), reasoning=False).opened == ""
-    assert prompt(source, ("user", "U"), prefill="So").opened == ""
+def test_a_thought_is_opened_where_it_is_wanted_and_closed_where_not():
+    source = "{% for m in messages %}{{ m.content }};{% endfor %}"
+    switch = source + "{% if enable_thinking %}{{ '<think>\n' }}{% endif %}"
+    always = source + "{{ '<think>\n' }}"
+    for template in (switch, always):
+        made = prompt(template, ("user", "U"))
+        assert made.marks.opened(made.tail) == "</think>"
+    assert shown(prompt(switch, ("user", "U"), reasoning=False).tokens) == "U;"
+    closed = shown(prompt(always, ("user", "U"), prefill="So").tokens)
+    assert closed == "U;<think>\n\n</think>\n\nSo"
+    assert shown(prompt(always, ("user", "U"), reasoning=False).tokens) == closed.removesuffix("So")
+
+
+def test_thoughts_of_the_past_are_left_out_and_questions_kept():
+    source = "{% for m in messages %}{{ m.content }};{% endfor %}"
+    turns = [("user", "<think>a</think>b"), ("assistant", "<think>c</think>\n\nd"), ("user", "e")]
+    assert shown(prompt(source, *turns).tokens) == "<think>a</think>b;d;e;"
+
+
+def test_a_template_that_insists_on_typed_parts_and_on_tools():
+    source = (
+        "{% for tool in tools %}{{ tool }}{% endfor %}"
+        "{% for m in messages %}{% for part in m.content %}{{ part.text }};{% endfor %}{% endfor %}"
+    )
+    assert shown(prompt(source, ("system", "S"), ("user", "U")).tokens) == "S;U;"
+
+
+def test_control_tokens_that_mark_thoughts_are_shown():
+    class Thinks(Letters):
+        def specials(self, text):
+            found = re.findall(r"<\|.*?\|>", text)
+            return [Special(hash(text), text, False, False) for text in found]
+
+    harmony = ChatTemplate("{{ messages[0].content }}<|start|>assistant<|channel|>x<|message|>", Thinks())
+    names = ("<|start|>", "<|channel|>", "<|message|>", "<|end|>")
+    assert harmony.shown() == {hash(name) for name in names}
+    assert hash("<|START_THINKING|>") in ChatTemplate("", Thinks()).shown()
 
 
 def test_generation_tags_tojson_and_dates():

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desktop_slm.engine.text import TextStream, is_loop, opened_thought
+from desktop_slm.engine.text import TextStream, is_loop
+from desktop_slm.engine.thoughts import Marks
 
 
-def run(chunks, stops=(), opened=""):
+def run(chunks, stops=(), template="", tail=""):
     """Feed the chunks; return (answer, reasoning, stopped) and every piece."""
-    stream = TextStream(stops, opened)
+    stream = TextStream(stops, Marks.of(template), tail)
     pieces = []
     for chunk in chunks:
         if stream.stopped:
@@ -75,7 +76,7 @@ def test_thoughts_are_kept_apart(cuts):
 
 
 def test_a_thought_that_the_prompt_opened():
-    got, thought, _, _ = run([b"Hmm.</thi", b"nk>\nYes"], opened="</think>")
+    got, thought, _, _ = run([b"Hmm.</thi", b"nk>\nYes"], tail="<think>\n")
     assert (got, thought) == ("Yes", "Hmm.")
 
 
@@ -89,9 +90,114 @@ def test_what_only_looks_like_a_thought_is_answer(text):
     assert run([text.encode()])[0] == text
 
 
-def test_opened_thought():
-    assert opened_thought("<|im_start|>assistant\n<think>\n") == "</think>"
-    assert opened_thought("<|im_start|>assistant\n") == ""
+HARMONY = "<|start|>assistant<|channel|>analysis<|message|>"
+MUSE = "<|start|>assistant to=self<|message|><|eom|>"
+SOLAR = "<|begin|>assistant<|think|><|end|><|content|>"
+KIMI_K3 = "<|open|>think<|sep|><|close|>"
+COHERE = "<|START_THINKING|><|END_THINKING|><|START_RESPONSE|><|END_RESPONSE|>"
+FAMILIES = [
+    # what tells the family, the end of the prompt, what the model writes: thought 1, answer A
+    ("", "", "<think>1</think>A"),
+    ("", "", "<think>\n1</think>\n\n</think>\nA"),
+    ("", "assistant\n<think>\n", "1</think>\n\nA"),
+    ("", "", "<thinking>1</thinking>A"),
+    ("", "", "<seed:think>1</seed:think>A"),
+    ("", "<mm:think>", "1</mm:think>A"),
+    ("", "<think:opensource>", "1</think:opensource>A"),
+    ("", "[/INST]", "[THINK]1[/THINK]A"),
+    ("", "", "<|inner_prefix|>1<|inner_suffix|>A"),
+    ("", "", "<|channel>thought\n1<channel|>A"),
+    (COHERE, "", "<|START_THINKING|>1<|END_THINKING|><|START_RESPONSE|>A<|END_RESPONSE|>"),
+    (COHERE, "<|START_THINKING|>", "1<|END_THINKING|><|START_RESPONSE|>A<|END_RESPONSE|>"),
+    ("<response></response>", "", "<think>1</think><response>A</response>"),
+    ("<answer>", "", "<think>1</think>\n<answer>\nA</answer>"),
+    ("[BEGIN FINAL RESPONSE]", "Here are my reasoning steps:\n", "1[BEGIN FINAL RESPONSE]\nA"),
+    (
+        "[BEGIN FINAL RESPONSE]",
+        "",
+        "Here are my reasoning steps:\n1[BEGIN FINAL RESPONSE]A[END FINAL RESPONSE]",
+    ),
+    (
+        HARMONY,
+        "<|start|>assistant",
+        "<|channel|>analysis<|message|>1<|end|><|start|>assistant<|channel|>final<|message|>A",
+    ),
+    (
+        HARMONY,
+        "<|start|>assistant<|channel|>analysis<|message|>",
+        "1<|start|>assistant<|channel|>final<|message|>A",
+    ),
+    (
+        HARMONY,
+        "<|start|>assistant",
+        "<|channel|>commentary to=functions.x<|message|>1<|end|>"
+        "<|start|>assistant<|channel|>final <|constrain|>json<|message|>A",
+    ),
+    (MUSE, "<|start|>assistant", " to=self<|message|>1<|eom|><|start|>assistant to=user<|message|>A"),
+    (SOLAR, "<|begin|>assistant", "<|think|>1<|end|><|begin|>assistant<|content|>A<|end|>"),
+    (
+        KIMI_K3,
+        "<|open|>think<|sep|>",
+        "1<|close|>think<|sep|><|open|>response<|sep|>A<|close|>response<|sep|><|close|>message<|sep|>",
+    ),
+]
+
+
+@pytest.mark.parametrize(("template", "tail", "text"), FAMILIES)
+def test_every_family_marks_its_thoughts_its_own_way(template, tail, text):
+    for chunks in ([text], list(text), [text[at : at + 3] for at in range(0, len(text), 3)]):
+        got = run([chunk.encode() for chunk in chunks], template=template, tail=tail)
+        assert got[:2] == ("A", "1")
+
+
+@pytest.mark.parametrize(("template", "tail", "text"), FAMILIES)
+def test_a_thought_that_does_not_end_is_no_answer(template, tail, text):
+    begun = text[: text.index("1") + 1]
+    assert run([begun.encode()], template=template, tail=tail)[:2] == ("", "1")
+
+
+@pytest.mark.parametrize(("template", "tail", "text"), FAMILIES)
+def test_an_empty_thought_leaves_no_trace(template, tail, text):
+    got = run([text.replace("1", "").encode()], template=template, tail=tail)
+    assert got[:2] == ("A", "")
+
+
+@pytest.mark.parametrize(
+    ("template", "tail", "text"),
+    [
+        ("", "", "A"),
+        ("", "<think></think>\n", "</think>\n\nA"),
+        (COHERE, "<|START_THINKING|><|END_THINKING|><|START_RESPONSE|>", "A<|END_RESPONSE|>"),
+        (HARMONY, "<|start|>assistant<|channel|>final<|message|>", "A"),
+        (HARMONY, "<|start|>assistant", "<|channel|>final<|message|>A"),
+        (HARMONY, "<|start|>assistant", "A"),
+        (HARMONY, "<|im_start|>assistant\n", "A"),
+        (SOLAR, "<|think|><|end|><|begin|>assistant<|content|>", "A<|end|>"),
+        (KIMI_K3, "<|open|>response<|sep|>", "A<|close|>response<|sep|><|close|>message<|sep|>"),
+    ],
+)
+def test_an_answer_without_a_thought(template, tail, text):
+    for chunks in ([text], list(text)):
+        assert run([c.encode() for c in chunks], template=template, tail=tail)[:2] == ("A", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Write <think> first.</think>", "<response>a</response>", "all\n>>> x", "Say [THINK].", "<answer>"],
+)
+def test_marks_in_the_middle_of_an_answer_and_of_other_families_are_text(text):
+    assert run([text.encode()], template=COHERE)[0] == text
+
+
+def test_an_answer_that_has_begun_does_not_think():
+    stream = TextStream((), Marks(), "assistant\n", answering=True)
+    assert stream.feed(b"<think>") == [("answer", "<think>")]
+
+
+def test_a_model_that_forgets_its_channels_is_read_without_them():
+    long = "word " * 50
+    got = run([long.encode()], template=HARMONY, tail="<|start|>assistant")
+    assert got[0] == long
 
 
 @given(st.lists(st.integers(0, 50), max_size=100), st.lists(st.integers(0, 50), min_size=1, max_size=100))
