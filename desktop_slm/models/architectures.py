@@ -67,6 +67,9 @@ RECURRENT = frozenset({"mamba", "mamba2", "rwkv6", "rwkv6qwen2", "rwkv7", "arwkv
 INTERVAL = MappingProxyType({"qwen3next": 4, "qwen35": 4, "qwen35moe": 4, "qwen4exp": 4, "minimax-01": 8})
 """Hybrid models in which every n-th layer attends and the rest is recurrent."""
 
+DELTA = frozenset({"qwen3next", "qwen35", "qwen35moe", "qwen4exp"})
+"""Hybrid models whose recurrent layers are gated delta nets."""
+
 BOTH = frozenset({"falcon-h1"})
 """Hybrid models in which every layer attends and is recurrent."""
 

@@ -210,8 +210,9 @@ class Header:
 
     @property
     def weights_bytes(self) -> int:
-        """Bytes of all tensors."""
-        return sum(tensor.size_bytes for tensor in self.tensors)
+        """Bytes of the tensors that are loaded: not those of layers that predict further tokens."""
+        unused = tuple(f"blk.{self.n_layer + index}." for index in range(self._n_layers_ahead))
+        return sum(tensor.size_bytes for tensor in self.tensors if not tensor.name.startswith(unused))
 
     @functools.cached_property
     def active_bytes(self) -> int:
@@ -235,8 +236,13 @@ class Header:
 
     @functools.cached_property
     def n_layer(self) -> int:
-        """Number of layers."""
-        return min(self.count("block_count"), MAX_LAYERS)
+        """Number of layers in use."""
+        return max(0, min(self.count("block_count"), MAX_LAYERS) - self._n_layers_ahead)
+
+    @property
+    def _n_layers_ahead(self) -> int:
+        """Number of layers at the end that predict further tokens, which the engine leaves out."""
+        return min(self.count("nextn_predict_layers"), MAX_LAYERS)
 
     @property
     def n_embd(self) -> int:
@@ -357,9 +363,14 @@ class Header:
         kda = self.count("kda.head_dim")
         if kda:
             return kda * heads * (kda + 3 * (kernel - 1 if kernel else 3))
-        inner, state = self.count("ssm.inner_size"), self.count("ssm.state_size")
-        convolved = max(0, kernel - 1) * (inner + 2 * self.count("ssm.group_count") * state)
-        return convolved + inner * state
+        state = self.count("ssm.inner_size") * self.count("ssm.state_size")
+        return max(0, kernel - 1) * self.convolved + state
+
+    @property
+    def convolved(self) -> int:
+        """Values per token that a state-space layer convolves: its input, and two vectors per group."""
+        groups = 2 * self.count("ssm.group_count") * self.count("ssm.state_size")
+        return self.count("ssm.inner_size") + groups
 
     @property
     def pooling(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,9 @@ def test_a_window_caps_the_cache(tiny):
 
 def test_recurrent_layers_do_not_grow(tiny):
     extra = {"ssm.conv_kernel": 4, "ssm.inner_size": 128, "ssm.state_size": 16, "ssm.group_count": 2}
-    header = read_header(tiny(architecture="granitehybrid", n_layer=4, kv_heads=[0, 0, 0, 2], extra=extra))
+    header = read_header(
+        tiny(architecture="granitehybrid", n_layer=4, n_ctx=4096, kv_heads=[0, 0, 0, 2], extra=extra)
+    )
     state = 3 * 4 * (3 * (128 + 64) + 128 * 16)
     assert fit(header, 1024, GB, n_seq=1).parts["kv"] == 2 * 32 * 2 * 1024 + state
     assert fit(header, 2048, GB, n_seq=1).parts["kv"] == 2 * 32 * 2 * 2048 + state
@@ -48,21 +51,35 @@ def test_recurrent_layers_do_not_grow(tiny):
 
 def test_the_engine_is_what_the_sum_assumes():
     scheduler = (Path(fit_module.__file__).parents[1] / "engine" / "scheduler.py").read_text()
-    assert f"\nSEQUENCES = {fit_module.ENGINE_SEQUENCES}\n" in scheduler
+    assert re.search(rf"^SEQUENCES = {fit_module.ENGINE_SEQUENCES}\b", scheduler, re.MULTILINE)
+    recurrent = fit_module.ENGINE_RECURRENT_SEQUENCES
+    assert re.search(rf"^RECURRENT_SEQUENCES = {recurrent}\b", scheduler, re.MULTILINE)
     llama = (Path(fit_module.__file__).parents[1] / "engine" / "llama.py").read_text()
     assert ("swa_full = False" in llama) != fit_module.ENGINE_FULL_WINDOWS
 
 
 def test_shared_layers_and_quantized_cache(tiny):
-    shared = read_header(tiny("a.gguf", "gemma4", n_layer=4, extra={"attention.shared_kv_layers": 3}))
+    shared = read_header(
+        tiny("a.gguf", "gemma4", n_layer=4, n_ctx=4096, extra={"attention.shared_kv_layers": 3})
+    )
     assert fit(shared, 1024, GB).parts["kv"] == 2 * 32 * 2 * 1024
-    header = read_header(tiny("b.gguf"))
+    header = read_header(tiny("b.gguf", n_ctx=4096))
     assert fit(header, 1024, GB, kv_bytes=34 / 32).parts["kv"] == int(2 * 2 * 32 * 1024 * 34 / 32)
 
 
 def test_context_defaults_as_the_engine_does(tiny):
     assert fit(read_header(tiny("a.gguf", n_ctx=512)), 0, GB).n_ctx == 512
     assert fit(read_header(tiny("b.gguf", n_ctx=131072)), 0, GB).n_ctx == 8192
+    assert fit(read_header(tiny("c.gguf", n_ctx=512)), 10**9, GB).n_ctx == 512
+
+
+def test_layers_that_predict_ahead_are_left_out(tiny):
+    whole = read_header(tiny("a.gguf", n_layer=3))
+    ahead = read_header(tiny("b.gguf", n_layer=3, extra={"nextn_predict_layers": 1}))
+    of_the_last = sum(tensor.size_bytes for tensor in whole.tensors if tensor.name.startswith("blk.2."))
+    assert ahead.weights_bytes == whole.weights_bytes - of_the_last
+    assert ahead.n_layer == 2
+    assert fit(ahead, 512, GB).parts["kv"] * 3 == fit(whole, 512, GB).parts["kv"] * 2
 
 
 @pytest.mark.parametrize(
