@@ -22,7 +22,7 @@ WALLS = {
     "cryptography": "store/",
     "defusedxml": "documents/formats/",
     "docx": "documents/",
-    "jinja2": "engine/template.py",
+    "jinja2": "engine/rendering.py",
     "keyring": "store/keyring_wall.py",
     "llama_cpp": ("bench/bare_loop.py", "engine/"),
     "lxml": "documents/formats/",

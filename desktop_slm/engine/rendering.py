@@ -19,9 +19,10 @@ import jinja2.sandbox
 
 MAX_TEMPLATE_BYTES = 64 * 1024
 _MAX_RENDERED_CHARACTERS = 1024 * 1024
-_RENDERING_BYTES = 192 * 1024 * 1024  # address space that a template may take on top of what is taken
+_RENDERING_BYTES = 384 * 1024 * 1024  # on top of what is taken, for whatever comes in meanwhile too
 _LARGEST_EXPONENT = 1024
 
+Compiled = jinja2.Template
 Variables = dict[str, Any]
 
 
@@ -60,7 +61,7 @@ def _product_length(left: Any, right: Any) -> int:
     return 0
 
 
-def compile_template(source: str) -> jinja2.Template | None:
+def compile_template(source: str) -> Compiled | None:
     """Return a template that can be rendered; None when it is too long, or none at all."""
     if not source or len(source.encode("utf-8", "replace")) > MAX_TEMPLATE_BYTES:
         return None
@@ -113,7 +114,7 @@ def _refuse(message: str) -> None:
     raise TemplateError(message)
 
 
-def render(template: jinja2.Template | None, variables: Variables) -> str:
+def render(template: Compiled | None, variables: Variables) -> str:
     """Return the text of a template.
 
     Beside the variables of Transformers there are the two dates of llama.cpp.

@@ -18,10 +18,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import jinja2
-
 from desktop_slm.engine.api import Message
-from desktop_slm.engine.rendering import TemplateError, Variables, compile_template, render
+from desktop_slm.engine.rendering import Compiled, TemplateError, Variables, compile_template, render
 from desktop_slm.engine.text import TextStream
 from desktop_slm.engine.thoughts import Marks
 
@@ -107,7 +105,7 @@ class ChatTemplate:
     ) -> None:
         self._vocabulary = vocabulary
         self._running = running
-        self._template: jinja2.Template | None = None
+        self._template: Compiled | None = None
         if source:
             running(True)
             self._template = compile_template(source)
@@ -191,19 +189,18 @@ class ChatTemplate:
                 parts, _ = self._render(self._template, turns, variables, typed=typed)
             except TemplateError:
                 parts = []
-            self._heads[thinking] = parts[2][0] if len(parts) == 7 else ""
+            in_order = [text for text, is_data in parts if is_data] == ["a", "b", "c"]
+            self._heads[thinking] = parts[2][0] if in_order else ""
         head = self._heads[thinking]
         if not thinking:
             return self._marks.answering(tail, head)
-        added = head[len(tail) :] if head.startswith(tail) else ""
-        marks = () if self._marks.channels else self._marks.texts()
-        if added.strip() and not self._marks.channels and not any(mark in added for mark in marks):
-            return head
-        return tail
+        added = head[len(tail) :] if head.startswith(tail) and not self._marks.channels else ""
+        plain = added.strip() and not any(mark in added for mark in self._marks.texts())
+        return head if plain else tail
 
     def _render(
         self,
-        template: jinja2.Template | None,
+        template: Compiled | None,
         messages: Sequence[Message],
         variables: Variables,
         *,

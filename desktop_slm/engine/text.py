@@ -53,6 +53,7 @@ class TextStream:
             self._channels = None
         if self._close:
             self._state = "reasoning"
+        self._strip = self._strip and not answering
 
     def feed(self, data: bytes) -> list[Piece]:
         """Take the bytes of one token and return what can be shown."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from engine_asking import answer, ask
+from tiny_models import tiny_model
 
 from desktop_slm.engine import client
 from desktop_slm.engine.api import ModelSpec, PromptProgress, Text
@@ -173,6 +174,19 @@ def test_a_template_that_hangs_is_ended_from_outside(fragile, spec, tmp_path):
     path.write_bytes(data)
     with pytest.raises(EngineUnresponsive, match="template"):
         list(fragile.generate(ask(ModelSpec(path=str(path), n_ctx=512), "Hi")))
+
+
+def test_a_template_that_eats_memory_is_done_without(fragile, tmp_path):
+    """Texts that double without end: the worker's memory stays as it was, and the model answers."""
+    bomb = "{% set s = namespace(x='x') %}{% for n in range(60) %}{% set s.x = s.x ~ s.x %}{% endfor %}"
+    path = tiny_model(tmp_path / "bomb.gguf", chat_template=bomb + "{{ messages[0].content }}")
+    tiny = ModelSpec(path=str(path), n_ctx=512)
+    fragile.load(tiny)
+    pid, before = fragile.worker_pid(), fragile.memory_bytes()
+    _, end = answer(fragile.generate(ask(tiny, "Hi", max_tokens=3)))
+    assert end.reason in ("length", "stop")
+    assert fragile.worker_pid() == pid
+    assert fragile.memory_bytes() - before < 256 * 1024 * 1024
 
 
 def test_a_worker_retired_between_choice_and_order_is_replaced(fragile, monkeypatch):

@@ -6,6 +6,8 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from in_process import load
+from tiny_models import tiny_model
 
 from desktop_slm.engine.api import Message
 from desktop_slm.engine.template import CHATML, ChatTemplate, Special
@@ -222,3 +224,14 @@ def test_generation_tags_tojson_and_dates():
 def test_a_long_conversation_is_rendered_whole():
     messages = [("user" if n % 2 == 0 else "assistant", "word " * 2000) for n in range(100)]
     assert shown(prompt(CHATML, *messages).tokens).count("word") == 200_000
+
+
+def test_of_the_control_tokens_only_marks_have_a_text(tmp_path):
+    model = load(tiny_model(tmp_path / "tiny.gguf"))
+    token = model.tokenize("<|im_end|>", parse_special=True)[0]
+    assert model.piece(token) == b""
+    model.close()
+    model = load(tmp_path / "tiny.gguf")
+    model.shown = frozenset({token})
+    assert model.piece(token) == b"<|im_end|>"
+    model.close()
