@@ -29,6 +29,7 @@ from desktop_slm.tasks.services import never
 if TYPE_CHECKING:
     from desktop_slm.documents.reader import DocumentSession
     from desktop_slm.engine.api import Engine, Hardware, ModelSpec, Sampling
+    from desktop_slm.engine.speeds import Speeds
     from desktop_slm.models.records import InstalledModel
     from desktop_slm.models.shelf import Shelf
     from desktop_slm.store.database import Database
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from desktop_slm.store.library import Library
     from desktop_slm.store.search import Search
     from desktop_slm.store.vault import Vault
+    from desktop_slm.tasks.calibration import Calibration
     from desktop_slm.tasks.events import Progress, TaskEvent
     from desktop_slm.tasks.requests import Request
     from desktop_slm.tasks.services import ChosenModel, Services
@@ -87,6 +89,7 @@ class App:
         self._changing = threading.RLock()
         self._vault: Vault | None = None
         self._shelf: Shelf | None = None
+        self._speeds: Speeds | None = None
         self._memory: Database | None = None
         self._states: tuple[Database, ConversationStates] | None = None
         self._running = 0
@@ -166,8 +169,20 @@ class App:
                 )
             return self._shelf
 
-    def _quantize(self, source: str, target: str, file_type: str) -> None:
-        self.engine.quantize(source, target, file_type)
+    def _quantize(self, source: str, target: str, file_type: str, tick: Callable[[], None]) -> None:
+        self.engine.quantize(source, target, file_type, tick)
+
+    @property
+    def calibration(self) -> Calibration:
+        """Measures and prepares models."""
+        from desktop_slm.tasks.calibration import Calibration
+
+        with self._making:
+            if self._speeds is None:
+                from desktop_slm.engine.speeds import Speeds
+
+                self._speeds = Speeds(self.paths.speeds)
+            return Calibration(self.shelf, self.engine, self._speeds, self.spec)
 
     # Opening and locking
 
@@ -412,7 +427,7 @@ class App:
 
         installed = self._installed(name or self.settings.default_model, task)
         if installed is None or installed.id == starter.ID:
-            if installed is None or not installed.prepared_from:
+            if installed is None or not (installed.prepared_from or installed.keeps_original):
                 yield Progress(done=0, total=1, unit="bytes", stage="preparing the starter model")
             installed = self.shelf.ensure_starter()
         spec = self.spec(installed)

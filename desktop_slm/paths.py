@@ -51,6 +51,11 @@ class Paths:
         return self.data / "models"
 
     @property
+    def speeds(self) -> Path:
+        """What was measured of models on this computer."""
+        return self.data / "speeds.json"
+
+    @property
     def settings(self) -> Path:
         """The settings file."""
         return self.config / "settings.json"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from desktop_slm.cli.output import Output
     from desktop_slm.cli.session import Session
     from desktop_slm.models.records import InstalledModel
+    from desktop_slm.tasks.calibration import Preparation
 
 _LATER = ("search", "recommend", "download")
 
@@ -44,6 +45,9 @@ def add(
         parser.set_defaults(run=run, action=name)
     for name in ("show", "prepare", "remove"):
         parsers[name].add_argument("id", metavar="ID")
+    parsers["prepare"].add_argument(
+        "--undo", action="store_true", help="use the original again and delete the copy"
+    )
     parsers["verify"].add_argument("id", metavar="ID", nargs="?", default="")
     parsers["import"].add_argument("path", metavar="PATH")
     how = parsers["import"].add_mutually_exclusive_group()
@@ -66,9 +70,15 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
             "Put a .gguf file on the shelf with models import PATH.",
         )
     began = time.monotonic()
+    more: dict[str, Any] = {}
     try:
         with session.stoppable():
-            models = _act(arguments, session)
+            if arguments.action == "prepare" and not arguments.undo:
+                prepared = _prepare(arguments.id, session)
+                models: Sequence[InstalledModel] = [prepared.model]
+                more = _preparation_shape(prepared)
+            else:
+                models = _act(arguments, session)
     except Stopped:
         session.out.event(
             "done", {"models": [], "reason": "cancelled", "model": "", "seconds": _since(began)}
@@ -79,8 +89,10 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
 
     free_bytes = memory()[1]
     shapes = [_shape(model, free_bytes) for model in models]
-    session.out.event("done", {"models": shapes, "model": "", "seconds": _since(began)})
-    if arguments.action == "list":
+    session.out.event("done", {"models": shapes, **more, "model": "", "seconds": _since(began)})
+    if more:
+        _print_preparation(session.out, prepared)
+    elif arguments.action == "list":
         _print_list(session.out, shapes)
     elif arguments.action == "verify":
         for model in models:
@@ -127,12 +139,46 @@ def _act(arguments: argparse.Namespace, session: Session) -> Sequence[InstalledM
                 if not model.in_place or model.sha256
             ]
         case "prepare":
-            return [shelf.prepare(shelf.find(arguments.id).id, progress)]
+            return [session.app.calibration.keep_original(shelf.find(arguments.id).id)]
         case _:
             model = shelf.find(arguments.id)
             freed = shelf.remove(model.id)
             session.out.text(f"{model.id}: removed, {size(freed)} freed")
             return [msgspec.structs.replace(model, installed=False)]
+
+
+def _prepare(model_id: str, session: Session) -> Preparation:
+    """Prepare a model, showing how far it is."""
+    session.app.model_list()
+    told = ("", -1, -1)
+
+    def report(stage: str, done: int, total: int) -> bool:
+        nonlocal told
+        if told != (stage, done, total):
+            told = (stage, done, total)
+            counted = ("done_bytes", "total_bytes") if stage != "measuring" else ("done", "total")
+            session.out.event("progress", {"stage": stage, counted[0]: done, counted[1]: total})
+            session.out.progress(stage, done, total)
+        return not session.winds_up()
+
+    return session.app.calibration.prepare(model_id, report)
+
+
+def _preparation_shape(prepared: Preparation) -> dict[str, Any]:
+    """Return what came of preparing in the form of the contract."""
+    gain = msgspec.to_builtins(prepared.gain)
+    fields = ("verdict", "sentence", "made", "copy_bytes")
+    return {
+        "gain": gain,
+        **{name: getattr(prepared, name) for name in fields},
+        "prepare_seconds": prepared.seconds,
+    }
+
+
+def _print_preparation(out: Output, prepared: Preparation) -> None:
+    out.text(f"{prepared.model.id}: {prepared.sentence[0].lower()}{prepared.sentence[1:]}")
+    if prepared.verdict in ("mixed", "same", "unclear"):
+        out.text(f"The original is kept: models prepare {prepared.model.id} --undo uses it again.")
 
 
 def _shape(model: InstalledModel, free_bytes: int) -> dict[str, Any]:

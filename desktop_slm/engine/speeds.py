@@ -6,7 +6,6 @@ What belongs to another computer, engine build or setting is not found; it does 
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import tempfile
@@ -124,15 +123,6 @@ class Speeds:
                 self._unwritten = ()
             except OSError:  # a full or read-only disk: it is known until the application ends
                 self._unwritten = speeds
-
-    def forget(self, model: str) -> None:
-        """Forget what was measured of a model that is gone."""
-        with self._lock:
-            speeds = self._read()
-            left = tuple(speed for speed in speeds if speed.model != model)
-            if left != speeds:
-                with contextlib.suppress(OSError):
-                    self._write(left)
 
     def _read(self) -> tuple[Speed, ...]:
         if self._unwritten:

@@ -217,8 +217,8 @@ class _Watch(Meter):
         self.tick()
 
 
-def drop_prepared(entry: Path, sidecar: Sidecar) -> None:
-    """Use the original again, and delete the prepared copy.
+def drop_prepared(entry: Path, sidecar: Sidecar, *, keeps_original: bool) -> None:
+    """Use the original again, and delete the prepared copy; ``keeps_original`` goes into the sidecar.
 
     Raises:
         ModelError: The original is gone.
@@ -227,7 +227,7 @@ def drop_prepared(entry: Path, sidecar: Sidecar) -> None:
     folder = sidecar.files_folder(entry)
     if any(record.state(folder) in {"missing", "changed"} for record in sidecar.files):
         raise ModelError(f"The original of {sidecar.name} is gone", "The prepared copy stays in use.")
-    write_sidecar(entry, msgspec.structs.replace(sidecar, prepared=None, keeps_original=True))
+    write_sidecar(entry, msgspec.structs.replace(sidecar, prepared=None, keeps_original=keeps_original))
     if sidecar.prepared:
         (entry / sidecar.prepared.file.name).unlink(missing_ok=True)
 

@@ -173,8 +173,12 @@ class Shelf:
                 installing.prepare(self._folder, entry, sidecar, self._quantize, progress)
         return describe(entry)
 
-    def use_original(self, model_id: str) -> InstalledModel:
+    def use_original(self, model_id: str, *, for_good: bool = True) -> InstalledModel:
         """Use the original of a prepared model again, and delete the copy.
+
+        Args:
+            model_id: Of the model.
+            for_good: Somebody decided so: it is not prepared again unless asked for.
 
         Raises:
             ModelNotFound: There is no such model.
@@ -183,7 +187,7 @@ class Shelf:
         entry, sidecar = self._entry(model_id)
         with disk_trouble(sidecar.name, "change"), locked(self._lock_of(entry)):
             entry, sidecar = self._entry(model_id)
-            installing.drop_prepared(entry, sidecar)
+            installing.drop_prepared(entry, sidecar, keeps_original=for_good)
         return describe(entry)
 
     def remove(self, model_id: str) -> int:
