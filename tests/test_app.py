@@ -12,8 +12,8 @@ from desktop_slm.app import App
 from desktop_slm.engine.fake import FakeEngine
 from desktop_slm.errors import InvalidRequest, KeyringUnavailable, WrongPassphrase
 from desktop_slm.paths import Paths
-from desktop_slm.tasks.events import Piece, Started
-from desktop_slm.tasks.requests import Chat
+from desktop_slm.tasks.events import ChatDone, Piece, Started
+from desktop_slm.tasks.requests import Chat, Translate
 
 
 @pytest.fixture
@@ -102,3 +102,64 @@ def test_a_vault_that_stays_locked_leaves_the_memory(app: App) -> None:
     assert [record.title for record in app.history.conversations()] == ["kept so far"]
     app.unlock("a passphrase")
     assert app.saving
+
+
+LONG = "The quay of Marrowbone is long and wet. " * 40
+
+
+def _saved(app: App) -> int:
+    count: int = app.vault.database().value("SELECT count(*) FROM kv_state")
+    return count
+
+
+def _chat(app: App, text: str, conversation: str = "") -> ChatDone:
+    *_, done = app.run(Chat(text=text, conversation=conversation))
+    assert isinstance(done, ChatDone)
+    return done
+
+
+def test_what_the_model_has_read_is_saved_at_the_end(app: App, home: Paths) -> None:
+    app.create_vault("a passphrase")
+    begun = _chat(app, LONG)
+    assert _saved(app) == 0
+    app.close()
+
+    again = App(home, engine=FakeEngine(), passphrase="a passphrase")
+    try:
+        again.open()
+        assert _saved(again) == 1
+        went_on = _chat(again, "And now?", begun.conversation)
+        assert went_on.usage.reused_tokens > 200
+        again.lock()
+        again.unlock("a passphrase")
+        last = _chat(again, "And then?", begun.conversation)
+        assert last.usage.reused_tokens > went_on.usage.reused_tokens
+        again.clear_states()
+        assert again.vault.status().state_bytes == 0
+    finally:
+        again.close()
+
+
+def test_another_model_takes_the_place_after_saving(app: App) -> None:
+    app.create_vault("a passphrase")
+    _chat(app, LONG)
+    app.change_settings(n_ctx=4096)
+    assert _saved(app) == 0
+    for _ in app.run(Translate(text="Good day", target="de")):
+        pass
+    assert _saved(app) == 1
+
+
+@pytest.mark.parametrize("how", ["memory", "incognito"])
+def test_without_saving_nothing_of_it_reaches_the_disk(home: Paths, how: str) -> None:
+    app = App(home, engine=FakeEngine(), incognito=how == "incognito", passphrase="a passphrase")
+    if how == "memory":
+        app.use_memory()
+    else:
+        assert app.open(create=True).kind == "memory"
+    begun = _chat(app, LONG)
+    app.save_states()
+    app.lock()
+    assert _chat(app, "Again", begun.conversation).usage.reused_tokens == 0
+    app.close()
+    assert not home.vault.exists()
