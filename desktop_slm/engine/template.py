@@ -138,7 +138,11 @@ class ChatTemplate:
         """
         thinking = reasoning and not prefill
         messages = [self._without_thought(message) for message in messages]
-        parts = self._from_own_template(messages, thinking)
+        self._running(True)
+        try:
+            parts = self._from_own_template(messages, thinking)
+        finally:
+            self._running(False)
         stops: tuple[str, ...] = ()
         marks = self._marks
         if parts is None:
@@ -222,22 +226,13 @@ class ChatTemplate:
             text = f"{_BLANK}Zq{nonce}n{number}q{_BLANK}" if message.content else ""
             content = [{"type": "text", "text": text}] if typed else text
             given.append({"role": message.role, "content": content})
-        self._running(True)
+        bos_text, eos_text = self._vocabulary.bos_text, self._vocabulary.eos_text
+        told = {"messages": given, "bos_token": bos_text, "eos_token": eos_text, **variables}
         try:
-            text = render(
-                template,
-                {
-                    "messages": given,
-                    "bos_token": self._vocabulary.bos_text,
-                    "eos_token": self._vocabulary.eos_text,
-                    **variables,
-                },
-            )
+            text = render(template, told)
         except MemoryError as error:
             self._template = None  # it would only try again
             raise TemplateError from error
-        finally:
-            self._running(False)
         parts: list[_Part] = []
         shown = set()
         position = 0

@@ -116,15 +116,16 @@ class TextStream:
         if channels is None:
             return False
         header, head, rest = _cut(self._held, channels.heads)
-        if head:
+        size = len(header) - self._prompted - (0 if head else _partial_match(header, channels.heads))
+        if head and size <= _LONGEST_HEADER:
             thinks = any(text in header + head for text in channels.thoughts)
             self._state = "reasoning" if thinks else "answer"
             self._held, self._strip, self._prompted = rest, True, 0
             self._parts += 1
             return True
-        own = self._held[self._prompted :]
-        if len(own) > _LONGEST_HEADER or (final and own and not self._parts):
-            self._state, self._held = "answer", own  # the model does without channels
+        if size > _LONGEST_HEADER or (final and self._held[self._prompted :] and not self._parts):
+            self._state, self._held = "answer", self._held[self._prompted :]  # it does without channels
+            self._prompted = 0
             return True
         return False
 

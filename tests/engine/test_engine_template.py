@@ -138,12 +138,9 @@ def test_unusable_and_hostile_templates_give_way_to_chatml(source):
 def test_a_template_that_took_too_much_memory_is_not_tried_again():
     source = "{{ messages[0].content }}{% set s = namespace(x='x') %}{% for n in range(60) %}"
     made = ChatTemplate(source + "{% set s.x = s.x ~ s.x %}{% endfor %}", Letters())
-    runs = []
-    made._running = runs.append
     for _ in range(2):
         assert shown(made.prompt([Message("user", "U")]).tokens).startswith("{<|im_start|>}user")
-    if sys.platform == "linux":  # elsewhere the time limit ends it, with the worker
-        assert runs == [True, False] * 3  # once the template, twice ChatML
+        assert made._template is None or sys.platform != "linux"  # elsewhere time is what limits it
 
 
 def test_chatml_without_its_tokens_stops_at_their_text():

@@ -1,6 +1,7 @@
 """From token bytes to text: characters whole, stop texts found, thoughts apart, loops seen."""
 
 import itertools
+import re
 
 import pytest
 from hypothesis import given
@@ -148,6 +149,21 @@ def test_every_family_marks_its_thoughts_its_own_way(template, tail, text):
     for chunks in ([text], list(text), [text[at : at + 3] for at in range(0, len(text), 3)]):
         got = run([chunk.encode() for chunk in chunks], template=template, tail=tail)
         assert got[:2] == ("A", "1")
+
+
+written = st.lists(
+    st.one_of(
+        texts, st.sampled_from(FAMILIES).flatmap(lambda family: st.sampled_from(re.split("[1A]", family[2])))
+    ),
+    max_size=8,
+).map("".join)
+
+
+@given(st.sampled_from(FAMILIES), written, st.lists(st.integers(0, 400)))
+def test_what_is_thought_does_not_depend_on_where_tokens_end(family, text, cuts):
+    template, tail, _ = family
+    whole = run([text.encode()], ["END"], template, tail)
+    assert run(cut(text.encode(), cuts), ["END"], template, tail)[:3] == whole[:3]
 
 
 @pytest.mark.parametrize(("template", "tail", "text"), FAMILIES)
