@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from desktop_slm.store.database import Database
 
 FOLDER = "states"
-MAX_STATE_BYTES = 160 * 1024 * 1024
-"""What one message from the engine's process can carry, with room to spare."""
+MAX_STATE_BYTES = 256 * 1024 * 1024
+"""It is in memory several times over on its way to the engine: 11,000 tokens of the starter, 2,000 of 8B."""
 
 MAX_BYTES = 1024 * 1024 * 1024
 KEPT_S = 30 * 24 * 3600.0

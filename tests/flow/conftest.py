@@ -110,7 +110,9 @@ def nothing_is_left(qapp: QApplication, before: Before) -> None:
             not [
                 thread
                 for thread in set(threading.enumerate()) - before.threads
-                if thread.name.startswith(("job", "call", "inference worker", "document reader"))
+                if thread.name.startswith(
+                    ("job", "call", "save states", "inference worker", "document reader")
+                )
             ]
         ),
         "the end of all threads",
