@@ -9,10 +9,12 @@ import time
 
 import msgspec
 
+from desktop_slm.bench.figures import BARS
 from desktop_slm.bench.instruments import Background, hogs
-from desktop_slm.bench.stand import SYSTEM, Stand, as_turns, last, per_second, rate, story
-from desktop_slm.engine.api import Finished, Message, ModelSpec, Text
+from desktop_slm.bench.stand import SYSTEM, Stand, as_turns, per_second, rate, story
+from desktop_slm.engine.api import Finished, Message, Text
 from desktop_slm.engine.client import EngineClient
+from desktop_slm.engine.speeds import compare
 from desktop_slm.errors import EngineError, NotYet
 
 STARTS = 3
@@ -25,8 +27,6 @@ _BUSY_ROUNDS = 4
 _BUSY_LIMIT_S = 1.2
 _TURN_ROUNDS = 3
 _CURVE_ROUNDS = 2
-_PREPARED_TOKENS = 500
-_WARM_TOKENS = 16
 _BEHIND_PROMPTS = 12
 _BEHIND_TOKENS = 600
 
@@ -55,7 +55,7 @@ def decode(stand: Stand) -> None:
         end = stand.write(story(seed), stand.n_decode, seed)
         n_done, n_prompt = end.usage.completion_tokens, end.usage.prompt_tokens
         times = stand.bare([as_turns(story(seed))], n_done, lengths=[n_prompt], seed=seed)
-        _compare(stand, "decode", rate(end), per_second(times.n_decoded, times.decode_s))
+        _note_pair(stand, "decode", rate(end), per_second(times.n_decoded, times.decode_s))
         stand.figures.add("same_prompt", float(times.same_prompt))
 
 
@@ -69,7 +69,7 @@ def prefill(stand: Stand) -> None:
         usage = stand.write(text, 1).usage
         n_read = usage.prompt_tokens - usage.reused_tokens
         times = stand.bare([as_turns(text)], 1, lengths=[n_read])
-        _compare(stand, "prefill", n_read / usage.first_token_s, n_read / times.prefill_s)
+        _note_pair(stand, "prefill", n_read / usage.first_token_s, n_read / times.prefill_s)
 
 
 def batch(stand: Stand) -> None:
@@ -77,17 +77,22 @@ def batch(stand: Stand) -> None:
     stand.fresh()
     for _ in stand.turns("writing 8 answers together"):
         ours, theirs = _together(stand, 8)
-        _compare(stand, "batch8", ours, theirs)
+        _note_pair(stand, "batch8", ours, theirs)
+        _note_together(stand, 8, ours, theirs)
 
 
 def sequences(stand: Stand) -> None:
     """Measure the curve of tokens per second over the number of answers written together."""
     stand.fresh()
     for count in (1, 2, 4, 8, 16):
-        for _ in stand.turns(f"writing {count} together, for the plot", _CURVE_ROUNDS):
-            ours, theirs = _together(stand, count)
-            stand.figures.add(f"sequences_{count}_tokens_per_s", ours)
-            stand.figures.add(f"bare_sequences_{count}_tokens_per_s", theirs)
+        if stand.figures.median(f"sequences_{count}_tokens_per_s") is None:
+            for _ in stand.turns(f"writing {count} together, for the plot", _CURVE_ROUNDS):
+                _note_together(stand, count, *_together(stand, count))
+
+
+def _note_together(stand: Stand, count: int, ours: float, theirs: float) -> None:
+    stand.figures.add(f"sequences_{count}_tokens_per_s", ours)
+    stand.figures.add(f"bare_sequences_{count}_tokens_per_s", theirs)
 
 
 def _together(stand: Stand, count: int) -> tuple[float, float]:
@@ -113,11 +118,14 @@ def _together(stand: Stand, count: int) -> tuple[float, float]:
     ours = per_second(sum(end.usage.completion_tokens - 1 for end in ends.values()), over - first)
     prompts = [as_turns(story(number)) for number in range(count)]
     lengths = [ends[index].usage.prompt_tokens for index in range(count)]
-    found = []
+    found = {}
     for unified in (False, True) if count > 1 else (False,):
         times = stand.bare(prompts, n_tokens, lengths=lengths, unified=unified)
-        found.append(count * per_second(times.n_decoded, times.decode_s))
-    return ours, max(found)
+        found[unified] = count * per_second(times.n_decoded, times.decode_s)
+    if count == 8:
+        stand.figures.add("bare_batch8_divided_tokens_per_s", found[False])
+        stand.figures.add("bare_batch8_unified_tokens_per_s", found[True])
+    return ours, max(found.values())
 
 
 def second_turn(stand: Stand) -> None:
@@ -190,7 +198,7 @@ def busy(stand: Stand, count: int, rounds: int = _BUSY_ROUNDS) -> None:
                 fixed.append(per_second(times.n_decoded, times.decode_s))
                 stand.figures.add(f"bare_load_{count}_threads_{n_threads}_tokens_per_s", fixed[-1])
             stand.figures.add(f"load_{count}_tokens_per_s", ours)
-            if count:
+            if f"busy_ratio_{count}" in BARS:
                 stand.figures.add(f"busy_ratio_{count}", ours / max(fixed))
 
 
@@ -208,30 +216,21 @@ def fixed_threads(cores: int) -> list[int]:
 
 
 def prepare(stand: Stand) -> None:
-    """Measure reading with the prepared model against the same before it was prepared."""
+    """Measure the prepared model against the same before it was prepared, as `models prepare` does."""
     if not stand.original:
         raise NotYet("This model was not prepared: there is nothing to compare it with")
-    texts = [stand.passage(_PREPARED_TOKENS, 200 + number) for number in range(_TURN_ROUNDS)]
+    stand.fresh()
+    rounds = min(stand.rounds, _TURN_ROUNDS)
+    stand.progress(f"original and prepared model, {rounds} rounds")
     original = msgspec.structs.replace(stand.spec, path=stand.original)
-    for number in stand.turns("prepared and original model", _TURN_ROUNDS):
-        after, before = (_reading(stand, spec, texts[number]) for spec in (stand.spec, original))
-        stand.figures.add("prepare_gain", after / before)
-        stand.figures.add("prepared_prefill_tokens_per_s", after)
-        stand.figures.add("original_prefill_tokens_per_s", before)
+    gain = compare(stand.engine, original, stand.spec, rounds=rounds)
+    stand.figures.add("prepare_gain", gain.reading)
+    stand.figures.add("prepare_gain_writing", gain.writing)
+    stand.figures.add("original_prefill_tokens_per_s", gain.before.prompt_tokens_per_s)
+    stand.figures.add("prepared_prefill_tokens_per_s", gain.after.prompt_tokens_per_s)
 
 
-def _reading(stand: Stand, spec: ModelSpec, text: str) -> float:
-    """Load ``spec``, and return the tokens per second of reading ``text``."""
-    stand.engine.load(spec)
-    for words, n_tokens in (("Hello.", _WARM_TOKENS), (text, 1)):
-        request = msgspec.structs.replace(
-            stand.request([SYSTEM, Message("user", words)], n_tokens), model=spec
-        )
-        usage = last(stand.engine.generate(request)).usage
-    return (usage.prompt_tokens - usage.reused_tokens) / usage.first_token_s
-
-
-def _compare(stand: Stand, name: str, ours: float, theirs: float) -> None:
+def _note_pair(stand: Stand, name: str, ours: float, theirs: float) -> None:
     stand.figures.add(f"{name}_ratio", ours / theirs)
     stand.figures.add(f"{name}_tokens_per_s", ours)
     stand.figures.add(f"bare_{name}_tokens_per_s", theirs)

@@ -9,7 +9,7 @@ from pathlib import Path
 QUIET_CORES = 0.15
 
 
-def cores_in_use(seconds: float = 1.0) -> float | None:
+def cores_in_use(seconds: float) -> float | None:
     """Return how many processors others use, over so many seconds of doing nothing; None when unknown.
 
     Elsewhere than on Linux it is the load average of the last minute.

@@ -17,6 +17,9 @@ from desktop_slm.errors import DesktopSlmError
 ROUNDS, QUICK_ROUNDS = 5, 2
 TOKENS, QUICK_TOKENS = 128, 64
 
+_FIRST_LOOK_S, _LOOK_S = 1.0, 0.4
+"""How long is looked at what else runs: at the beginning, and between two parts. The highest counts."""
+
 Part = Callable[[Stand], None]
 
 PARTS: list[tuple[tuple[str, ...], Part]] = [
@@ -58,20 +61,23 @@ def measure(
         curves: Measure also what the plots need.
         progress: Told what is being measured.
     """
-    others = cores_in_use()
-    progress(load_in_words(others))
+    looks = [cores_in_use(_FIRST_LOOK_S)]
+    progress(load_in_words(looks[0]))
     figures = Figures()
     stand = Stand(spec, original, figures, rounds=rounds, n_decode=n_decode, progress=progress)
     names = [name for name in BARS if not only or name in only]
     try:
         for covered, part in PARTS:
             if set(covered) & set(names):
+                looks.append(cores_in_use(_LOOK_S))
                 _try(part, stand, covered)
         for part in CURVES if curves else ():
             _try(part, stand, ("curves",))
+        looks.append(cores_in_use(_LOOK_S))
         niceness = stand.niceness()
     finally:
         stand.close()
+    others = max((look for look in looks if look is not None), default=None)
     return {
         **figures.as_fields(names),
         "rounds": rounds,

@@ -64,7 +64,7 @@ class Stand:
         self.n_decode = n_decode
         self.engine = EngineClient()
         self.cores = physical_cores()
-        self._progress = progress
+        self.progress = progress
         self._limit: Limit | None = None
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ class Stand:
         """Yield the numbers of the rounds, telling each."""
         rounds = min(self.rounds, most or self.rounds)
         for index in range(rounds):
-            self._progress(f"{words}, round {index + 1} of {rounds}")
+            self.progress(f"{words}, round {index + 1} of {rounds}")
             yield index
 
     def fresh(self) -> None:

@@ -133,7 +133,7 @@ def test_a_part_that_cannot_be_measured_stops_no_other(monkeypatch: pytest.Monke
 
     parts = [(("decode_ratio",), fails), (("prefill_ratio",), breaks_off), (("load_ms",), works)]
     monkeypatch.setattr(run, "PARTS", parts)
-    monkeypatch.setattr(run, "cores_in_use", lambda: 0.0)
+    monkeypatch.setattr(run, "cores_in_use", lambda _: 0.0)
     fields = run.measure(SPEC)
     assert list(fields)[: len(BARS)] == list(BARS)
     assert fields["decode_ratio"] is None
@@ -148,13 +148,15 @@ def test_only_what_was_asked_for_is_measured(monkeypatch: pytest.MonkeyPatch) ->
     done: list[str] = []
     parts = [((name,), lambda _, name=name: done.append(name)) for name in BARS]
     monkeypatch.setattr(run, "PARTS", parts)
-    monkeypatch.setattr(run, "cores_in_use", lambda: 1.5)
+    monkeypatch.setattr(run, "cores_in_use", lambda _: next(looks))
     told: list[str] = []
+    looks = iter([0.1, 0.0, 1.5, 0.05])  # at the beginning, before each part, at the end
     fields = run.measure(SPEC, only=["load_ms", "busy_ratio_1"], progress=told.append)
     assert done == ["busy_ratio_1", "load_ms"]
     assert "decode_ratio" not in fields
     assert fields["quiet"] is False
-    assert told == ["Other programs use 1.5 processors: these figures do not count."]
+    assert fields["others_use_cores"] == 1.5
+    assert told == ["The computer is quiet."]
 
 
 def test_every_figure_belongs_to_one_part() -> None:
