@@ -1,7 +1,6 @@
 """The real engine on the starter model: what the face promises."""
 
 import math
-import random
 import subprocess
 import sys
 import threading
@@ -366,46 +365,3 @@ def test_a_closed_engine_says_so(spec):
 
 def test_errors_of_files_are_model_errors():
     assert issubclass(ModelInvalid, ModelError)
-
-
-def test_random_jobs_from_many_threads(engine, spec):
-    """Threads ask, stop early and count in any order: every job ends, and the worker lives."""
-    pid = engine.worker_pid()
-    failures = []
-
-    def work(seed):
-        chance = random.Random(seed)
-        try:
-            for _ in range(4):
-                act = chance.randrange(4)
-                priority = chance.choice(["interactive", "background"])
-                options = {
-                    "priority": priority,
-                    "max_tokens": chance.randrange(1, 20),
-                    "sampling": Sampling(seed=seed),
-                }
-                made = ask(
-                    spec, f"Tell story {chance.randrange(3)}. " + "word " * chance.randrange(200), **options
-                )
-                if act == 0:
-                    assert engine.count_tokens(spec, ["a b c"]) == [3]
-                elif act == 1:
-                    events = engine.generate(made)
-                    next(events)
-                    events.close()
-                elif act == 2:
-                    ends = [e for _, e in engine.generate_many([made, made]) if isinstance(e, Finished)]
-                    assert len(ends) == 2
-                else:
-                    assert answer(engine.generate(made))[1].usage.completion_tokens <= 20
-        except Exception as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(90)
-    assert failures == []
-    assert not any(thread.is_alive() for thread in threads)
-    assert engine.worker_pid() == pid
