@@ -54,9 +54,12 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     """How the next token is drawn. ``temperature`` 0 is greedy; ``seed`` None is random.
 
     Attributes:
+        repeat_penalty, repeat_last_n: Tokens among so many last ones, prompt included, get less likely;
+            1 is off.
         dry_multiplier: Strength of DRY, which makes it costly to go on with a repetition; 0 is off.
         dry_base, dry_allowed_length: The cost is ``multiplier * base ** (length - allowed_length)``.
-        logit_bias: Pairs of a text and what is added to the logits of its tokens; -inf forbids them.
+        logit_bias: Pairs of a text and what is added to the logit of every token that the text is made of,
+            wherever it comes; -inf forbids them. A word within a sentence has a blank in front: " sorry".
     """
 
     temperature: float = 0.7
@@ -64,6 +67,7 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     top_p: float = 0.95
     min_p: float = 0.05
     repeat_penalty: float = 1.0
+    repeat_last_n: int = 64
     dry_multiplier: float = 0.0
     dry_base: float = 1.75
     dry_allowed_length: int = 2
@@ -79,7 +83,8 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
         messages: The conversation; rendered with the model's own chat template.
         prefill: Start of the answer, already written; the model continues it (not repeated in the output).
         max_tokens: Upper bound of the answer; 0 for whatever the context leaves.
-        sampling: None takes the model's own defaults, else `Sampling()`.
+        sampling: None takes what the model file recommends, else ``recommended``, else `Sampling()`.
+        recommended: What the catalogue recommends for this model.
         stop: Texts that end the answer; they are not part of it.
         grammar: GBNF the answer must follow, or empty. No two of ``grammar``, ``choices`` and ``schema``.
         choices: When not empty, the answer is exactly one of these.
@@ -95,6 +100,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     prefill: str = ""
     max_tokens: int = 0
     sampling: Sampling | None = None
+    recommended: Sampling | None = None
     stop: tuple[str, ...] = ()
     grammar: str = ""
     choices: tuple[str, ...] = ()

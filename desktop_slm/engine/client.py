@@ -31,6 +31,7 @@ from desktop_slm.engine.api import (
     Tick,
     nothing,
 )
+from desktop_slm.engine.forms import check_request
 from desktop_slm.engine.life import Life, Ticket
 from desktop_slm.errors import (
     DesktopSlmError,
@@ -113,6 +114,8 @@ class EngineClient:
             raise InvalidRequest(
                 "Requests that are answered together need one model", "Report this as a bug."
             )
+        for request in requests:
+            check_request(request)
         model = _checked(requests[0].model)
         box = _Box()
         tickets = [Ticket(next(self._numbers), index, box) for index in range(len(requests))]

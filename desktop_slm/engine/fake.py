@@ -33,6 +33,7 @@ from desktop_slm.engine.api import (
     Usage,
     nothing,
 )
+from desktop_slm.engine.forms import check_request
 from desktop_slm.errors import ContextExceeded, DesktopSlmError, EngineError
 
 _TOKEN = re.compile(r"\w{1,6}|\s|[^\w\s]")
@@ -114,6 +115,7 @@ class FakeEngine:
 
     def generate(self, request: GenerateRequest) -> Generator[EngineEvent, None, None]:
         """Answer from the script."""
+        check_request(request)
         loaded = self.load(request.model)
         reply = self._next_reply(request)
         n_prompt = self.count_prompt(request.model, request.messages) + len(_tokens(request.prefill))

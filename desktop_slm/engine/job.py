@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from desktop_slm.engine.api import GenerateRequest, PieceKind
 from desktop_slm.engine.sequences import Memory, Resident
 from desktop_slm.engine.text import TextStream
+from desktop_slm.errors import DesktopSlmError
 
 _RESERVE_TOKENS = 256
 
@@ -48,6 +50,7 @@ class Job:
         tokens: Prompt and answer so far; ``n_prompt`` of them are the prompt.
         resident: Its sequence while it runs; ``resident.tokens`` is what is decoded already.
         cancelled: Set by any thread; looked at between steps.
+        error: Why it cannot go on; told to ``failed``, in place of an event at its end.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Job:
         sampler: Sampler,
         stream: TextStream,
         arrived: float,
+        failed: Callable[[DesktopSlmError], None] = lambda _: None,
     ) -> None:
         self.id = number
         self.interactive = request.priority == "interactive"
@@ -69,6 +73,8 @@ class Job:
         self.stream = stream
         self.resident: Resident | None = None
         self.cancelled = False
+        self.error: DesktopSlmError | None = None
+        self.failed = failed
         self.reused = 0
         self.counted = False
         self.arrived = arrived

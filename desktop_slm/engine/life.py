@@ -7,6 +7,7 @@ reach a job of its successor.
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import threading
 import time
@@ -32,7 +33,8 @@ from desktop_slm.processes.wire import FrameError
 
 WORKER = "desktop_slm.engine.worker"
 _TICK_S = 0.25
-_TEMPLATE_LIMIT_S = 2.0
+# What can hang within C, beyond the reach of a cancel.
+_LIMITS = {"template": (2.0, "The model's chat template"), "grammar": (10.0, "The form of the answer")}
 _START_LIMIT_S = 30.0
 _ERRORS: dict[str, type[DesktopSlmError]] = {
     error.code: error for error in (LoadFailed, ModelInvalid, ModelUnsupported, InvalidRequest, EngineError)
@@ -160,8 +162,9 @@ class Life:
         self._heard_at = time.monotonic()
         match message:
             case p.Beat(stage, stage_s):
-                if stage == "template" and stage_s > _TEMPLATE_LIMIT_S:
-                    self._end("The model's chat template did not finish in 2 seconds")
+                limit_s, what = _LIMITS.get(stage, (math.inf, ""))
+                if stage_s > limit_s:
+                    self._end(f"{what} did not finish in {limit_s:g} seconds")
             case p.Opened(level):
                 self.level = level
             case p.Events(items):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import importlib.metadata
 import importlib.util
 import re
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from desktop_slm.engine.api import Device
+from desktop_slm.engine.plaintext import PlainTokenizer
 from desktop_slm.engine.template import Special
 from desktop_slm.errors import InvalidRequest, LoadFailed, ModelInvalid, ModelUnsupported
 
@@ -234,6 +236,8 @@ class Model:
         self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
         self._buffer = ctypes.create_string_buffer(512)
+        adds_blank = C.llama_vocab_type(self.vocabulary) in (C.LLAMA_VOCAB_TYPE_SPM, C.LLAMA_VOCAB_TYPE_UGM)
+        self._plain = PlainTokenizer(self._tokenize, self._steering_text, adds_blank)
 
     def close(self) -> None:
         """Free the memory."""
@@ -248,10 +252,19 @@ class Model:
         return buffer.value.decode("utf-8", "replace") if size >= 0 else ""
 
     def tokenize(self, text: str, *, parse_special: bool = False, add_special: bool = False) -> list[int]:
-        """Return the tokens of ``text``; control tokens are found in it only when ``parse_special``.
+        """Return the tokens of ``text``; tokens that steer the model are found only when ``parse_special``.
 
         ``add_special`` puts the model's first and last control tokens around it.
         """
+        if parse_special:
+            return self._tokenize(text, parse_special=True, add_special=add_special)
+        tokens = self._plain.tokens(text)
+        if not add_special:
+            return tokens
+        first, last = self._surrounding()
+        return [*first, *tokens, *last]
+
+    def _tokenize(self, text: str, *, parse_special: bool = False, add_special: bool = False) -> list[int]:
         data = text.encode("utf-8", "replace")
         size = len(data) + 8
         tokens = (C.llama_token * size)()
@@ -263,10 +276,30 @@ class Model:
             )
         return list(tokens[: max(0, count)])
 
+    def _surrounding(self) -> tuple[list[int], list[int]]:
+        """Return the control tokens that stand before and after a whole text."""
+        inside = self._tokenize("a")
+        around = self._tokenize("a", add_special=True)
+        for at in range(len(around) - len(inside) + 1):
+            if around[at : at + len(inside)] == inside:
+                return around[:at], around[at + len(inside) :]
+        return [], []
+
+    def _steering_text(self, token: int) -> str:
+        """Return the text of a token that steers the model, empty for one that only stands for its text.
+
+        User-defined tokens of blanks or of one character are a way to write text shorter, as in Gemma.
+        """
+        attributes = C.llama_vocab_get_attr(self.vocabulary, token)
+        if not attributes & (C.LLAMA_TOKEN_ATTR_CONTROL | C.LLAMA_TOKEN_ATTR_USER_DEFINED):
+            return ""
+        text = self._text(token)
+        return text if len(text) > 1 and text.strip(" \n\r\t\u2581") else ""
+
     def specials(self, text: str) -> list[Special]:
         """Return the control tokens that the tokenizer finds in ``text``, in order."""
         found = []
-        for token in self.tokenize(text, parse_special=True):
+        for token in self._tokenize(text, parse_special=True):
             attributes = C.llama_vocab_get_attr(self.vocabulary, token)
             if attributes & (C.LLAMA_TOKEN_ATTR_CONTROL | C.LLAMA_TOKEN_ATTR_USER_DEFINED):
                 found.append(
@@ -278,6 +311,17 @@ class Model:
                     )
                 )
         return [special for special in found if special.text]
+
+    @functools.cached_property
+    def unspoken(self) -> tuple[int, ...]:
+        """The tokens that stand for no text and do not end an answer."""
+        kinds = C.LLAMA_TOKEN_ATTR_CONTROL | C.LLAMA_TOKEN_ATTR_UNKNOWN | C.LLAMA_TOKEN_ATTR_UNUSED
+        attributes = C.llama_vocab_get_attr
+        return tuple(
+            token
+            for token in range(self.n_vocab)
+            if attributes(self.vocabulary, token) & kinds and not self.ends(token)
+        )
 
     def ends(self, token: int) -> bool:
         """Tell whether ``token`` ends an answer."""

@@ -25,6 +25,7 @@ from desktop_slm.engine.api import (
 from desktop_slm.engine.job import Context, Job, Vocabulary
 from desktop_slm.engine.sequences import Resident, Sequences, common_length
 from desktop_slm.engine.text import LOOP_INTERVAL, is_loop
+from desktop_slm.errors import DesktopSlmError
 
 RUNNING_MAX = 8
 SEQUENCES = 16
@@ -237,7 +238,7 @@ class Scheduler:
                     self._tell_progress(job)
         now = time.perf_counter()
         for job, index in outputs:
-            self._take_token(job, job.sampler.sample(context, index), now)
+            self._sample(job, index, now)
         self._account(batch, time.perf_counter() - started)
 
     def _account(self, batch: list[tuple[Job, int]], seconds: float) -> None:
@@ -286,6 +287,15 @@ class Scheduler:
         if job.resident is not None and len(job.tokens) == job.n_prompt:
             self._out.append((job.id, PromptProgress(len(job.resident.tokens), job.n_prompt)))
 
+    def _sample(self, job: Job, index: int, now: float) -> None:
+        try:
+            token = job.sampler.sample(self._context, index)
+        except DesktopSlmError as error:  # its form allows nothing here; the other jobs go on
+            job.error = error
+            self._finish(job, "stop")
+            return
+        self._take_token(job, token, now)
+
     def _take_token(self, job: Job, token: int, now: float) -> None:
         if not job.first_token_at:
             job.first_token_at = now
@@ -318,6 +328,12 @@ class Scheduler:
         if job.first_token_at:
             job.text += job.stream.finish()
         self._gather(job)
+        job.sampler.close()
+        self._flushed_at = 0.0
+        if job.error is not None:
+            self.flush(force=True)
+            job.failed(job.error)
+            return
         now = time.perf_counter()
         first = job.first_token_at or now
         usage = Usage(
@@ -328,8 +344,6 @@ class Scheduler:
             decode_s=now - first,
         )
         self._out.append((job.id, Finished(reason, usage)))
-        job.sampler.close()
-        self._flushed_at = 0.0
 
     def _gather(self, job: Job) -> None:
         """Turn the job's text so far into events, neighbors of one kind joined."""
@@ -352,5 +366,5 @@ def random_seed() -> int:
 
 
 Stage = Literal[
-    "starting", "idle", "loading", "template", "tokenizing", "decoding", "embedding", "quantizing"
+    "starting", "idle", "loading", "template", "tokenizing", "grammar", "decoding", "embedding", "quantizing"
 ]

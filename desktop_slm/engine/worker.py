@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 
-from desktop_slm.engine import calibrate, chain, embedding, hardware, llama, sampling
+from desktop_slm.engine import calibrate, chain, embedding, forms, hardware, llama, sampling
 from desktop_slm.engine import protocol as p
 from desktop_slm.engine.api import EngineEvent, GenerateRequest, Hardware, ModelSpec
 from desktop_slm.engine.job import Job
@@ -263,9 +263,9 @@ class Worker:
         if not current.model.generates:
             raise ModelUnsupported("This model cannot write text", "Choose a chat model for this.")
         arrived = time.perf_counter()
-        formed = bool(request.grammar or request.choices or request.schema)  # leaves no room for thoughts
+        grammar = forms.grammar_of(request)  # leaves no room for thoughts
         prompt = current.template.prompt(
-            request.messages, prefill=request.prefill, reasoning=request.reasoning and not formed
+            request.messages, prefill=request.prefill, reasoning=request.reasoning and not grammar
         )
         if len(prompt.tokens) + 1 > current.context.n_ctx:
             raise ContextExceeded(len(prompt.tokens) + 1, current.context.n_ctx)
@@ -275,18 +275,25 @@ class Worker:
             order.id,
             request,
             prompt.tokens,
-            self._sampler(request, current),
+            self._sampler(request, current, grammar, prompt.tokens),
             prompt.stream(request.stop),
             arrived,
+            failed=lambda error: self._channel.send(_failure(order.id, error)),
         )
         current.scheduler.submit(job)
         job.cancelled = order.id in self._cancelled
 
-    def _sampler(self, request: GenerateRequest, current: LoadedModel) -> chain.Sampler:
-        grammar = sampling.choices_grammar(request.choices) if request.choices else request.grammar
-        settings = request.sampling or current.sampling
-        seed = random_seed() if settings.seed is None else settings.seed & 0xFFFFFFFF
-        return chain.Sampler(current.model, settings, seed, grammar)
+    def _sampler(
+        self, request: GenerateRequest, current: LoadedModel, grammar: str, tokens: list[int]
+    ) -> chain.Sampler:
+        model = current.model
+        settings = request.sampling or sampling.model_sampling(model.metadata, request.recommended)
+        seed = random_seed() if settings.seed is None else settings.seed
+        return chain.Sampler(model, settings, seed, grammar, history=tokens, grammar_runs=self._grammar_runs)
+
+    def _grammar_runs(self, running: bool) -> None:
+        """Work on a grammar begins or ends: the app ends this process when it takes too long."""
+        self._enter("grammar" if running else "decoding")
 
     def _embed(self, order: p.Embed, model: llama.Model) -> None:
         self._enter("embedding")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desktop_slm.engine import hardware, llama, loading, sampling
-from desktop_slm.engine.api import ModelSpec, Sampling
+from desktop_slm.engine import hardware, llama, loading
+from desktop_slm.engine.api import ModelSpec
 from desktop_slm.engine.spans import span_ends
 from desktop_slm.errors import LoadFailed, ModelInvalid, ModelUnsupported
 
@@ -129,21 +129,6 @@ def test_log_lines_lose_their_paths():
     line = "llama_model_load: error loading model: failed to open '/home/ada/models/x.gguf'"
     assert "ada" not in llama._without_paths(line)
     assert "ada" not in llama._without_paths(r"failed to open C:\Users\ada\x.gguf")
-
-
-def test_choices_as_grammar():
-    assert sampling.choices_grammar(["yes", 'a "b"\n']) == 'root ::= "yes" | "a \\"b\\"\\n"'
-
-
-def test_sampling_that_a_model_carries():
-    carried = {
-        "general.sampling.temp": "0.3",
-        "general.sampling.top_k": "20",
-        "general.sampling.top_p": "nan?",
-    }
-    got = sampling.model_sampling(lambda key: carried.get(key, ""))
-    assert got == Sampling(temperature=0.3, top_k=20)
-    assert sampling.model_sampling(lambda key: "1e9") == Sampling()
 
 
 def test_cores_and_memory():
