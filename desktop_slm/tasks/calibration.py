@@ -8,7 +8,7 @@ turns with the original, and told as it is.
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -17,15 +17,26 @@ from typing import Literal
 
 import msgspec
 
+from desktop_slm.engine import hardware as computer
 from desktop_slm.engine.api import Engine, Hardware, ModelSpec
-from desktop_slm.engine.speeds import FASTER, SLOWER, Gain, Speed, Speeds, compare, machine_name
-from desktop_slm.errors import LoadFailed, ModelError
+from desktop_slm.engine.speeds import (
+    FASTER,
+    SLOWER,
+    Footprint,
+    Gain,
+    Speed,
+    Speeds,
+    compare,
+    load_name,
+    machine_name,
+)
+from desktop_slm.errors import LoadFailed, ModelError, ModelTooLarge
 from desktop_slm.models.files import Stopped
-from desktop_slm.models.fit import KV_BYTES, cache_bytes, fit, usable_bytes
+from desktop_slm.models.fit import KV_BYTES, Fit, cache_bytes, fit, require_memory, usable_bytes
 from desktop_slm.models.gguf import Header, read_header
 from desktop_slm.models.installing import prepared_bytes
 from desktop_slm.models.layouts import EXPECTED
-from desktop_slm.models.records import InstalledModel
+from desktop_slm.models.records import InstalledModel, identity
 from desktop_slm.models.shelf import Shelf
 
 Report = Callable[[str, int, int], object]
@@ -101,7 +112,7 @@ class Calibration:
 
     def speed(self, model: InstalledModel, hardware: Hardware) -> Speed | None:
         """Return what was measured of a model on this computer."""
-        return self._speeds.find(_identity(model), machine_name(hardware, self._spec(model)))
+        return self._speeds.find(identity(model), machine_name(hardware, self._spec(model)))
 
     def bytes_per_s(self, model: InstalledModel, hardware: Hardware) -> float:
         """Return the memory bandwidth measured with this model, else with the one nearest in size; else 0."""
@@ -133,12 +144,74 @@ class Calibration:
         seconds = _expected_s(header, size_bytes)
         return Offer(
             sentence=(
-                f"Its weights lie in a layout that this processor reads slowly ({model.quantization}). "
-                f"A prepared copy should be {EXPECTED[model.quantization]}; making and measuring it takes "
-                f"about {_seconds(seconds)} and {_size(size_bytes)}. The original stays."
+                f"Stored in a layout that is slow on this processor ({model.quantization}). A prepared copy "
+                f"should be {EXPECTED[model.quantization]}; it takes about {_seconds(seconds)} and "
+                f"{_size(size_bytes)} of disk space. The original stays."
             ),
             copy_bytes=size_bytes,
             seconds=seconds,
+        )
+
+    # Memory
+
+    def fit(self, model: InstalledModel, free_bytes: int, hardware: Hardware | None = None) -> Fit:
+        """Return whether a model runs here, from what was measured as far as it was.
+
+        Args:
+            model: The model.
+            free_bytes: Memory that can be taken without swapping.
+            hardware: To find measured speeds; without it they are estimated.
+
+        Raises:
+            ModelError: Its file cannot be read.
+        """
+        spec = self._spec(model)
+        return fit(
+            model,
+            spec.n_ctx,
+            free_bytes,
+            bytes_per_s=self.bytes_per_s(model, hardware) if hardware else 0.0,
+            allocated=self._speeds.footprint(identity(model), load_name(spec)),
+        )
+
+    def require_memory(self, model: InstalledModel) -> None:
+        """Refuse a model for which there is no room, before it is loaded.
+
+        The memory of the model that is loaded now counts as free, and that of GPUs where layers go there.
+
+        Raises:
+            ModelTooLarge: With the sum.
+            ModelError: Its file cannot be read.
+        """
+        loaded = self._engine.loaded()
+        free_bytes = computer.memory()[1]
+        if not free_bytes or (loaded is not None and _same_file(loaded.path, model.path)):
+            return
+        found = self.fit(model, free_bytes + self._engine.memory_bytes())
+        try:
+            require_memory(model.name, found)
+        except ModelTooLarge:
+            on_gpu = self._graphics_bytes() if self._spec(model).n_gpu_layers else 0
+            require_memory(model.name, msgspec.structs.replace(found, free_bytes=found.free_bytes + on_gpu))
+
+    def _graphics_bytes(self) -> int:
+        devices = self._engine.hardware().devices
+        return sum(device.free_bytes for device in devices if device.kind == "gpu")
+
+    def note_memory(self, model: InstalledModel) -> None:
+        """Keep what a model took, if it is the one that is loaded."""
+        loaded = self._engine.loaded()
+        if loaded is None or not loaded.weights_bytes or not _same_file(loaded.path, model.path):
+            return
+        self._speeds.keep_footprint(
+            Footprint(
+                model=identity(model),
+                load=load_name(self._spec(model)),
+                n_ctx=loaded.n_ctx,
+                weights_bytes=loaded.weights_bytes,
+                kv_bytes=loaded.kv_bytes,
+                compute_bytes=loaded.compute_bytes,
+            )
         )
 
     # Work
@@ -160,7 +233,7 @@ class Calibration:
         hardware = self._engine.hardware()
         known = self.speed(model, hardware)
         speed = Speed(
-            model=_identity(model),
+            model=identity(model),
             machine=machine_name(hardware, self._spec(model)),
             probe=probe,
             token_bytes=_token_bytes(header),
@@ -170,11 +243,16 @@ class Calibration:
         self._speeds.keep(speed)
         return speed
 
-    def prepare(self, model_id: str, report: Report) -> Preparation:
+    def prepare(self, model_id: str, report: Report, *, again: bool = False) -> Preparation:
         """Make a faster copy of a model, use it from now on, and measure what it gains; the original stays.
 
-        A copy that is there already is only measured, unless that was done with a clear result, too. A file in a folder of
-        another application is put on the shelf where it lies.
+        A copy that is there already is only measured, unless that was done with a clear result, too. A file
+        in a folder of another application is put on the shelf where it lies.
+
+        Args:
+            model_id: Of the model.
+            report: Told how far it is.
+            again: Measure in any case.
 
         Raises:
             ModelError, EngineError: It cannot be prepared or measured. Everything is as before.
@@ -183,7 +261,7 @@ class Calibration:
         began = time.monotonic()
         model = self._shelf.find(model_id)
         known = self.speed(model, self._engine.hardware()) if model.prepared_from else None
-        if known is not None and known.gain is not None and known.gain.steady:
+        if known is not None and known.gain is not None and known.gain.steady and not again:
             return _told(model, known, made=False)
         made = not model.prepared_from
         with contextlib.ExitStack() as undoing:
@@ -197,7 +275,8 @@ class Calibration:
                 undoing.callback(self._shelf.use_original, model.id, for_good=False)
             speed = self._compare(model, report)
             undoing.pop_all()
-        speed = msgspec.structs.replace(speed, seconds=round(time.monotonic() - began, 1) if made else 0.0)
+        took_s = round(time.monotonic() - began, 1) if made else known.seconds if known else 0.0
+        speed = msgspec.structs.replace(speed, seconds=took_s)
         self._speeds.keep(speed)
         return _told(model, speed, made=made)
 
@@ -228,7 +307,7 @@ class Calibration:
             with contextlib.suppress(LoadFailed):
                 gain = compare(self._engine, before, after, tick=tick, on_probe=on_probe)
         return Speed(
-            model=_identity(model),
+            model=identity(model),
             machine=machine_name(self._engine.hardware(), after),
             probe=gain.after if gain else self._engine.probe(after, tick),
             token_bytes=_token_bytes(read_header(model.path)),
@@ -244,15 +323,8 @@ class Calibration:
             return False
 
 
-def _identity(model: InstalledModel) -> str:
-    """Return the hash of a model's file; of a file that was never hashed, one of its place, size and time."""
-    if model.sha256:
-        return model.sha256
-    try:
-        status = Path(model.path).stat()
-    except OSError:
-        return ""
-    return hashlib.sha256(f"{model.path}|{status.st_size}|{status.st_mtime_ns}".encode()).hexdigest()
+def _same_file(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _token_bytes(header: Header) -> int:

@@ -20,8 +20,10 @@ from desktop_slm.gui.widgets.model_card import ModelFacts
 
 if TYPE_CHECKING:
     from desktop_slm.app import App
+    from desktop_slm.engine.speeds import Speed
     from desktop_slm.models.fit import Fit
     from desktop_slm.models.records import InstalledModel
+    from desktop_slm.tasks.calibration import Preparation
 
 STARTER = "starter"
 _PARTS = {"weights": "weights", "kv": "context", "compute": "buffers", "app": "the application"}
@@ -37,6 +39,7 @@ class Shown:
         current: Id of the one that answers now, empty when there is none.
         hardware: This computer; None as long as nobody has looked.
         starter_available: The starter came along and is not on the shelf yet.
+        unmeasured: The model that answers now, when it is in memory and was never measured here.
     """
 
     models: tuple[ModelFacts, ...]
@@ -44,12 +47,13 @@ class Shown:
     current: str
     hardware: Hardware | None
     starter_available: bool
+    unmeasured: InstalledModel | None = None
 
 
 class Work(QObject):
     """One long work on a model file, with progress and a way to stop it."""
 
-    progressed = Signal(float)
+    progressed = Signal(str, float)
     ended = Signal()
 
     def __init__(self, model: str, words: str, parent: QObject) -> None:
@@ -64,7 +68,21 @@ class Work(QObject):
 
     def report(self, done_bytes: int, total_bytes: int) -> bool:
         """Take a report of the working thread; False asks it to stop."""
-        self.progressed.emit(done_bytes / total_bytes if total_bytes else -1.0)
+        fraction = done_bytes / total_bytes if total_bytes else -1.0
+        self.progressed.emit(self.words + (f" {fraction:.0%}" if fraction >= 0 else "…"), fraction)
+        return self.keep_on()
+
+    def report_stage(self, stage: str, done: int, total: int) -> bool:
+        """Take a report of work in stages; False asks it to stop."""
+        words = stage.capitalize()
+        if stage == "measuring":
+            self.progressed.emit(f"{words} {min(done + 1, total)} of {total}", done / max(1, total))
+        else:
+            self.progressed.emit(f"{words} {done / max(1, total):.0%}", done / max(1, total))
+        return self.keep_on()
+
+    def keep_on(self) -> bool:
+        """Tell the working thread whether to go on."""
         return not self._stopping.is_set()
 
 
@@ -91,10 +109,14 @@ class ModelsDesk(QObject):
         self._app = app
         self.page = page
         self._works: dict[str, Work] = {}
+        self._quiet: Work | None = None  # measures the model in use, which nobody asked for
+        self._measured: set[str] = set()
         self.shown: Shown | None = None
         page.models_requested.connect(self.refresh)
         page.use_requested.connect(self.use_requested)
         page.prepare_requested.connect(self._on_page_prepare_requested)
+        page.original_requested.connect(self._on_page_original_requested)
+        page.measure_requested.connect(self._on_page_measure_requested)
         page.verify_requested.connect(self._on_page_verify_requested)
         page.remove_requested.connect(self._on_page_remove_requested)
         page.import_requested.connect(self.take_in)
@@ -131,6 +153,8 @@ class ModelsDesk(QObject):
         """Stop what runs."""
         for work in self._works.values():
             work.stop()
+        if self._quiet is not None:
+            self._quiet.stop()
 
     # Work off the GUI thread
 
@@ -145,7 +169,15 @@ class ModelsDesk(QObject):
             (model.id, model.name) for model in models if not model.problem and "chat" in model.tasks
         )
         starter = STARTER not in {model.id for model in models} and _starter_available()
-        return Shown(facts, names, current, hardware, starter)
+        unmeasured = next((model for model in models if model.id == current), None)
+        if unmeasured and not (hardware and self._may_measure(unmeasured, hardware)):
+            unmeasured = None
+        return Shown(facts, names, current, hardware, starter, unmeasured)
+
+    def _may_measure(self, model: InstalledModel, hardware: Hardware) -> bool:
+        loaded = self._app.engine.loaded()
+        in_memory = loaded is not None and Path(loaded.path) == Path(model.path).resolve()
+        return in_memory and self._app.calibration.speed(model, hardware) is None
 
     def _current(self, models: list[InstalledModel]) -> str:
         chosen = self._app.settings.default_model
@@ -159,27 +191,34 @@ class ModelsDesk(QObject):
     def _facts(self, model: InstalledModel, hardware: Hardware | None, in_use: bool) -> ModelFacts:
         from desktop_slm.models.layouts import PREPARE_TO
 
-        fit = self._fit(model, hardware) if hardware and not model.problem else None
+        fit, speed, offer = None, None, None
+        if hardware and not model.problem:
+            fit = self._fit(model, hardware)
+            speed = self._app.calibration.speed(model, hardware)
+            offer = self._app.calibration.offer(model, hardware)
         return ModelFacts(
             id=model.id,
             name=model.name,
-            sentence=model.problem or _sentence(model, fit),
+            sentence=model.problem or _sentence(model, fit, speed),
             chips=_chips(model),
             tasks=model.tasks,
             fit_word=fit.word if fit else "",
             fit_sum=_sum_in_words(fit) if fit else "",
             problem=bool(model.problem),
             in_use=in_use,
-            can_prepare=model.quantization in PREPARE_TO and not model.prepared_from and not model.in_place,
+            offer=offer.sentence if offer else "",
+            can_prepare=model.quantization in PREPARE_TO and not model.prepared_from,
+            prepared=bool(model.prepared_from),
             on_shelf=bool(model.sha256),
-            details=_details(model),
+            details=_details(model, speed),
         )
 
     def _fit(self, model: InstalledModel, hardware: Hardware) -> Fit | None:
         from desktop_slm.models.fit import fit
 
         try:
-            return fit(model, self._app.settings.n_ctx, hardware.ram_free_bytes)
+            bytes_per_s = self._app.calibration.bytes_per_s(model, hardware)
+            return fit(model, self._app.settings.n_ctx, hardware.ram_free_bytes, bytes_per_s=bytes_per_s)
         except ModelError:
             return None
 
@@ -191,8 +230,25 @@ class ModelsDesk(QObject):
     def _verify(self, model: str, work: Work) -> InstalledModel:
         return self._app.shelf.verify(model, work.report)
 
-    def _prepare(self, model: str, work: Work) -> InstalledModel:
-        return self._app.shelf.prepare(model, work.report)
+    def _prepare(self, model: str, work: Work) -> tuple[str, Preparation | DesktopSlmError]:
+        try:
+            return model, self._app.calibration.prepare(model, work.report_stage)
+        except DesktopSlmError as error:
+            return model, error
+
+    def _measure(self, model: str, work: Work) -> tuple[str, Preparation | Speed | DesktopSlmError]:
+        """Measure a model; a prepared one in turns with its original."""
+        calibration = self._app.calibration
+        try:
+            found = self._app.shelf.find(model)
+            if found.prepared_from:
+                return model, calibration.prepare(model, work.report_stage, again=True)
+            return model, calibration.measure(found, work.keep_on)
+        except DesktopSlmError as error:
+            return model, error
+
+    def _measure_alone(self, model: InstalledModel, work: Work) -> Speed:
+        return self._app.calibration.measure(model, work.keep_on)
 
     # Long work
 
@@ -205,6 +261,7 @@ class ModelsDesk(QObject):
     ) -> None:
         if model in self._works:
             return
+        self.page.clear_notice(model)
         work = Work(model, words, self)
         work.progressed.connect(self._on_work_progressed)
         work.ended.connect(self._on_work_ended)
@@ -212,12 +269,11 @@ class ModelsDesk(QObject):
         self.page.show_progress(model, f"{words}…")
         run_call(partial(_until_stopped, function, work), on_result, self._on_failed)
 
-    @Slot(float)
-    def _on_work_progressed(self, fraction: float) -> None:
+    @Slot(str, float)
+    def _on_work_progressed(self, words: str, fraction: float) -> None:
         work = self.sender()
         if isinstance(work, Work) and work.model in self._works:
-            percent = f" {fraction:.0%}" if fraction >= 0 else "…"
-            self.page.show_progress(work.model, work.words + percent, fraction)
+            self.page.show_progress(work.model, words, fraction)
 
     @Slot()
     def _on_work_ended(self) -> None:
@@ -238,6 +294,24 @@ class ModelsDesk(QObject):
         for work in self._works.values():
             self.page.show_progress(work.model, f"{work.words}…")
         self.listed.emit(shown)
+        if shown.unmeasured is not None:
+            self._measure_quietly(shown.unmeasured)
+
+    def _measure_quietly(self, model: InstalledModel) -> None:
+        """Measure the model in use, once, when its worker has nothing else to do; a second or two."""
+        if self._quiet is not None or model.id in self._measured:
+            return
+        self._measured.add(model.id)
+        self._quiet = Work(model.id, "", self)
+        measure = partial(_until_stopped, partial(self._measure_alone, model), self._quiet)
+        run_call(measure, self._on_measured_quietly, self._on_measured_quietly)
+
+    @Slot(object)
+    def _on_measured_quietly(self, outcome: Speed | DesktopSlmError | None) -> None:
+        """Show the speed; that it could not be measured is nothing to bother anybody with."""
+        self._quiet = None
+        if outcome is not None and not isinstance(outcome, DesktopSlmError):
+            self.refresh()
 
     @Slot(object)
     def _on_starter(self, model: InstalledModel) -> None:
@@ -260,11 +334,36 @@ class ModelsDesk(QObject):
         self.refresh()
         self.failed.emit(error)
 
+    @Slot(object)
+    def _on_outcome(self, told: tuple[str, Preparation | Speed | DesktopSlmError] | None) -> None:
+        """Say on the card what came of preparing or measuring; None: it was stopped."""
+        from desktop_slm.engine.speeds import Speed
+
+        if told is not None:
+            model, outcome = told
+            if isinstance(outcome, DesktopSlmError):
+                self.page.show_notice(model, "failed", str(outcome))
+            elif isinstance(outcome, Speed):
+                self.page.show_notice(model, "gained", f"{_speed_in_words(outcome)}.")
+            else:
+                poor = outcome.verdict in ("mixed", "same", "unclear")
+                self.page.show_notice(model, "poor" if poor else "gained", outcome.sentence)
+        self.refresh()
+
     # Wishes
 
     @Slot(str)
     def _on_page_prepare_requested(self, model: str) -> None:
-        self._start(model, "Preparing", partial(self._prepare, model), self._on_changed)
+        self._start(model, "Preparing", partial(self._prepare, model), self._on_outcome)
+
+    @Slot(str)
+    def _on_page_measure_requested(self, model: str) -> None:
+        self._start(model, "Measuring", partial(self._measure, model), self._on_outcome)
+
+    @Slot(str)
+    def _on_page_original_requested(self, model: str) -> None:
+        self.page.clear_notice(model)
+        run_call(partial(self._app.calibration.keep_original, model), self._on_changed, self._on_failed)
 
     @Slot(str)
     def _on_page_verify_requested(self, model: str) -> None:
@@ -306,15 +405,21 @@ def _starter_available() -> bool:
     return True
 
 
-def _sentence(model: InstalledModel, fit: Fit | None) -> str:
+def _sentence(model: InstalledModel, fit: Fit | None, speed: Speed | None) -> str:
     words = model.note.rstrip(".")
     if fit is not None and fit.word == "Won't fit":
         return f"Needs {bytes_in_words(fit.need_bytes)}, {bytes_in_words(fit.free_bytes)} are free."
-    speed = ""
-    if fit is not None:
-        verb = "Writes" if fit.measured else "Should write"
-        speed = f"{verb} about {_rounded(fit.tokens_per_s)} tokens per second here"
-    return ". ".join(part for part in (words, speed) if part) + "." if words or speed else ""
+    pace = ""
+    if speed is not None:
+        pace = _speed_in_words(speed)
+    elif fit is not None:
+        pace = f"Should write about {_rounded(fit.tokens_per_s)} tokens per second here"
+    return ". ".join(part for part in (words, pace) if part) + "." if words or pace else ""
+
+
+def _speed_in_words(speed: Speed) -> str:
+    reads, writes = speed.probe.prompt_tokens_per_s, speed.probe.decode_tokens_per_s
+    return f"Reads {_rounded(reads)} and writes {_rounded(writes)} tokens per second here, as measured"
 
 
 def _rounded(tokens_per_s: float) -> str:
@@ -341,12 +446,15 @@ def _sum_in_words(fit: Fit) -> str:
     )
 
 
-def _details(model: InstalledModel) -> tuple[tuple[str, str], ...]:
+def _details(model: InstalledModel, speed: Speed | None) -> tuple[tuple[str, str], ...]:
+    from desktop_slm.tasks.calibration import gain_in_words
+
     context = f"trained for {model.n_ctx_train:,} tokens" if model.n_ctx_train else ""
     made = " ".join(part for part in (model.architecture, model.size_label, model.quantization) if part)
     rows = (
         ("File", model.path),
         ("Prepared from", model.prepared_from),
+        ("Preparing made it", gain_in_words(speed.gain) if speed and speed.gain else ""),
         ("Kind", made),
         ("Context", context),
         ("Good for", ", ".join(model.tasks)),

@@ -21,7 +21,7 @@ from desktop_slm.errors import DesktopSlmError
 from desktop_slm.gui import theme
 from desktop_slm.gui.widgets.column import Column
 from desktop_slm.gui.widgets.empty_state import EmptyState
-from desktop_slm.gui.widgets.model_card import ModelCard, ModelFacts
+from desktop_slm.gui.widgets.model_card import ModelCard, ModelFacts, NoticeKind
 from desktop_slm.gui.widgets.plain_label import PlainLabel
 from desktop_slm.gui.widgets.top_bar import TopBar
 
@@ -41,7 +41,9 @@ class ModelsPage(QWidget):
     Signals:
         models_requested: The page is on screen; answered by `show_models` and `show_computer`.
         use_requested: Id of the model to use for everything from now on.
-        prepare_requested, verify_requested, remove_requested: Id; progress goes to `show_progress`.
+        prepare_requested, measure_requested, verify_requested, remove_requested: Id; progress goes to
+            `show_progress`, what came of preparing to `show_notice`.
+        original_requested: Id of a prepared model whose original is to be used again.
         import_requested: Path of a GGUF file, and ``copy`` or ``use`` (where it is).
         starter_requested: Put the starter model on the shelf.
         stop_requested: Id of the model (empty: the import) whose work is to stop.
@@ -50,6 +52,8 @@ class ModelsPage(QWidget):
     models_requested = Signal()
     use_requested = Signal(str)
     prepare_requested = Signal(str)
+    original_requested = Signal(str)
+    measure_requested = Signal(str)
     verify_requested = Signal(str)
     remove_requested = Signal(str)
     import_requested = Signal(str, str)
@@ -61,6 +65,7 @@ class ModelsPage(QWidget):
         theme.set_kind(self, "page")
         self._facts: list[ModelFacts] = []
         self._cards: dict[str, ModelCard] = {}
+        self._notices: dict[str, tuple[NoticeKind, str]] = {}
         bar = TopBar("Models", self)
         self._add = bar.add_button("Add a file")
         self._add.setToolTip("Use a GGUF file of this computer or of a USB stick")
@@ -167,6 +172,17 @@ class ModelsPage(QWidget):
         elif model_id in self._cards:
             self._cards[model_id].show_progress(text, fraction)
 
+    def show_notice(self, model_id: str, kind: NoticeKind, text: str) -> None:
+        """Say on a model's card what came of preparing it, until that is closed."""
+        self._notices[model_id] = (kind, text)
+        if model_id in self._cards:
+            self._cards[model_id].show_notice(kind, text)
+
+    def clear_notice(self, model_id: str) -> None:
+        """Forget what a card said; it offers again what there is to offer."""
+        if self._notices.pop(model_id, None) and (card := self._cards.get(model_id)) is not None:
+            card.show_notice("offer", card.facts.offer)
+
     def show_error(self, error: DesktopSlmError) -> None:
         """Say why the last wish did not come true."""
         self._problem_text.setText(str(error))
@@ -195,10 +211,15 @@ class ModelsPage(QWidget):
         card = ModelCard(facts, self)
         card.use_requested.connect(self.use_requested)
         card.prepare_requested.connect(self.prepare_requested)
+        card.original_requested.connect(self.original_requested)
+        card.measure_requested.connect(self.measure_requested)
+        card.notice_closed.connect(self.clear_notice)
         card.verify_requested.connect(self.verify_requested)
         card.remove_requested.connect(self.remove_requested)
         card.stop_requested.connect(self.stop_requested)
         self._list.addWidget(card)
+        if facts.id in self._notices:
+            card.show_notice(*self._notices[facts.id])
         return card
 
     # What the user does

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from PySide6.QtCore import QPoint, Qt, Signal, Slot
 from PySide6.QtWidgets import (
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop_slm.gui import theme
+from desktop_slm.gui.widgets.notice_bar import NoticeBar, Tone
 from desktop_slm.gui.widgets.plain_label import NameLabel, PlainLabel, one_line
 
 
@@ -35,7 +37,9 @@ class ModelFacts:
         fit_sum: The sum behind the word, one part a line.
         problem: It cannot be used.
         in_use: It is the model that answers now.
+        offer: What preparing it promises; empty when there is nothing to offer.
         can_prepare: A faster copy can be made of it.
+        prepared: It is a faster copy; the original can be used again.
         on_shelf: It can be verified and removed (not a file of another application's folder).
         details: (name, value) pairs for the details.
     """
@@ -49,11 +53,22 @@ class ModelFacts:
     fit_sum: str = ""
     problem: bool = False
     in_use: bool = False
+    offer: str = ""
     can_prepare: bool = False
+    prepared: bool = False
     on_shelf: bool = True
     details: tuple[tuple[str, str], ...] = ()
 
 
+NoticeKind = Literal["offer", "gained", "poor", "failed"]
+"""What a card says below its facts: what preparing promises, that it brought much or little, or why not."""
+
+_NOTICES: dict[NoticeKind, tuple[Tone, str, str]] = {
+    "offer": ("warning", "Prepare", ""),
+    "gained": ("note", "", "Close"),
+    "poor": ("warning", "Use the original", "Keep the copy"),
+    "failed": ("error", "Try again", "Close"),
+}
 _FIT_KINDS = {"Fast": "accent", "Comfortable": "accent", "Slow": "fit-slow", "Won't fit": "fit-never"}
 
 
@@ -61,12 +76,17 @@ class ModelCard(QFrame):
     """A card; every wish carries the model's id.
 
     Signals:
-        use_requested, prepare_requested, verify_requested, remove_requested: The id.
+        use_requested, prepare_requested, original_requested, measure_requested, verify_requested,
+            remove_requested: The id.
+        notice_closed: The id; what was said has been read.
         stop_requested: Stop what runs for this model.
     """
 
     use_requested = Signal(str)
     prepare_requested = Signal(str)
+    original_requested = Signal(str)
+    measure_requested = Signal(str)
+    notice_closed = Signal(str)
     verify_requested = Signal(str)
     remove_requested = Signal(str)
     stop_requested = Signal(str)
@@ -83,9 +103,14 @@ class ModelCard(QFrame):
         self._progress_text = PlainLabel(parent=self)
         theme.set_kind(self._progress_text, "meta")
         self._stop = QPushButton("Stop", self)
+        self._notice_kind: NoticeKind = "offer"
+        self._notice = NoticeBar(self)
+        self._notice.first_pressed.connect(self._on_notice_first_pressed)
+        self._notice.second_pressed.connect(self._on_notice_second_pressed)
         self._buttons = self._make_buttons()
         self._details = self._make_details()
         self._lay_out()
+        self.show_notice("offer", "" if facts.problem else facts.offer)
         self.show_progress("")
 
     # Building
@@ -101,11 +126,6 @@ class ModelCard(QFrame):
             use.setAccessibleName(f"Use {one_line(self.facts.name)}")
             use.clicked.connect(self._on_use_clicked)
             buttons.append(use)
-        if self.facts.can_prepare and not self.facts.problem:
-            prepare = QPushButton("Prepare", self)
-            prepare.setToolTip("Make a faster copy for this processor; the original stays.")
-            prepare.clicked.connect(self._on_prepare_clicked)
-            buttons.append(prepare)
         details = QPushButton("Details", self)
         details.setCheckable(True)
         details.setAccessibleName(f"Details of {one_line(self.facts.name)}")
@@ -122,18 +142,30 @@ class ModelCard(QFrame):
         more.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         more.setIcon(theme.icon("more"))
         more.setAccessibleName(f"More for {one_line(self.facts.name)}")
-        more.setToolTip("Verify, remove")
+        more.setToolTip("Measure, verify, remove")
         menu = QMenu(more)
+        if not self.facts.problem:
+            self._add_speed_actions(menu)
         menu.addAction(theme.icon("shield"), "Verify").triggered.connect(self._on_verify_triggered)
         menu.addAction(theme.icon("trash"), "Remove…").triggered.connect(self._on_remove_triggered)
         self._menu, self._more = menu, more
         more.clicked.connect(self._on_more_clicked)
         return more
 
+    def _add_speed_actions(self, menu: QMenu) -> None:
+        if "chat" in self.facts.tasks:
+            menu.addAction(theme.icon("gauge"), "Measure speed").triggered.connect(self._on_measure_triggered)
+        if self.facts.can_prepare:
+            prepare = menu.addAction(theme.icon("sparkle"), "Prepare for this computer")
+            prepare.triggered.connect(self._on_prepare_triggered)
+        if self.facts.prepared:
+            original = menu.addAction(theme.icon("undo"), "Use the original")
+            original.triggered.connect(self._on_original_triggered)
+
     def _make_details(self) -> QWidget:
         details = QWidget(self)
         column = QVBoxLayout(details)
-        column.setContentsMargins(0, 8, 0, 0)
+        column.setContentsMargins(0, 2, 0, 0)
         column.setSpacing(4)
         line = QFrame(details)
         theme.set_kind(line, "line")
@@ -197,8 +229,9 @@ class ModelCard(QFrame):
             top.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 14, 16, 14)
-        layout.setSpacing(4)
+        layout.setSpacing(10)
         layout.addLayout(top)
+        layout.addWidget(self._notice)
         layout.addWidget(self._details)
 
     # Showing
@@ -210,19 +243,46 @@ class ModelCard(QFrame):
             widget.setVisible(busy)
         for button in self._buttons:
             button.setVisible(not busy)
+        self._notice.setVisible(not busy and bool(self._notice.text()))
         self._progress.setRange(0, 1000 if fraction >= 0 else 0)
         self._progress.setValue(round(fraction * 1000))
         self._progress_text.setText(text)
 
+    def show_notice(self, kind: NoticeKind, text: str) -> None:
+        """Say something about preparing, with the buttons that belong to it; empty says nothing."""
+        self._notice_kind = kind
+        tone, first, second = _NOTICES[kind]
+        self._notice.say(text, tone=tone, first=first, second=second)
+        self._notice.first_button.setAccessibleName(f"{first} {one_line(self.facts.name)}" if first else "")
+
     # What the user does
+
+    @Slot()
+    def _on_notice_first_pressed(self) -> None:
+        if self._notice_kind == "poor":
+            self.original_requested.emit(self.facts.id)
+        else:
+            self.prepare_requested.emit(self.facts.id)
+
+    @Slot()
+    def _on_notice_second_pressed(self) -> None:
+        self.notice_closed.emit(self.facts.id)
 
     @Slot()
     def _on_use_clicked(self) -> None:
         self.use_requested.emit(self.facts.id)
 
     @Slot()
-    def _on_prepare_clicked(self) -> None:
+    def _on_prepare_triggered(self) -> None:
         self.prepare_requested.emit(self.facts.id)
+
+    @Slot()
+    def _on_measure_triggered(self) -> None:
+        self.measure_requested.emit(self.facts.id)
+
+    @Slot()
+    def _on_original_triggered(self) -> None:
+        self.original_requested.emit(self.facts.id)
 
     @Slot()
     def _on_verify_triggered(self) -> None:
