@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,16 +11,14 @@ from typing import Any
 
 _WIDTH, _HEIGHT = 720, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 168, 56, 52
-_STYLE = """\
-text { font: 13px system-ui, sans-serif; fill: #24292f } .title { font-size: 16px; font-weight: 600 }
-.axis { stroke: #8c959f } .grid { stroke: #d0d7de; stroke-width: .5 } .line { fill: none; stroke-width: 2.5 }
-.paper { fill: #ffffff }
-.c0 { --c: #0b6e4f } .c1 { --c: #b3541e } .c2 { --c: #4f5bd5 } .c3 { --c: #8a6d00 } .c4 { --c: #9b3d8f }
-.line { stroke: var(--c) } .dot, .name { fill: var(--c) }
-@media (prefers-color-scheme: dark) {
-text { fill: #e6edf3 } .paper { fill: #16191d } .grid { stroke: #3b424a }
-.c0 { --c: #4cc79a } .c1 { --c: #f0955c } .c2 { --c: #9aa4ff } .c3 { --c: #e3c04f } .c4 { --c: #e08ad4 }
-}"""
+_LIGHT = ("#0b6e4f", "#b3541e", "#4f5bd5", "#8a6d00", "#9b3d8f")
+_DARK = ("#4cc79a", "#f0955c", "#9aa4ff", "#e3c04f", "#e08ad4")
+_DARK_STYLE = (
+    "@media (prefers-color-scheme: dark) {{ text {{ fill: #e6edf3 }} .paper {{ fill: #16191d }} {} }}".format(
+        " ".join(f".l{n} {{ stroke: {color} }} .d{n} {{ fill: {color} }}" for n, color in enumerate(_DARK))
+    )
+)
+"""Light colors stand in the elements themselves, for viewers that know no style sheets."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def svg(chart: Chart) -> str:
     """Draw a chart; it follows the light or dark palette of whoever shows it."""
     most = max((value for line in chart.lines.values() for value in line if value), default=1.0)
     step = _step(most)
-    ticks = [step * index for index in range(int(most / step) + 2)]
+    ticks = [step * index for index in range(math.ceil(most / step) + 1)]
     width, height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 
     def x(index: int) -> float:
@@ -89,19 +88,19 @@ def svg(chart: Chart) -> str:
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-        f'aria-label="{escape(chart.title)}">',
-        f"<style>{_STYLE}</style>",
-        f'<rect class="paper" width="{_WIDTH}" height="{_HEIGHT}"/>',
-        _text(_LEFT, 26, chart.title, "title"),
+        f'aria-label="{escape(chart.title)}" font-family="sans-serif" font-size="13">',
+        f"<style>{_DARK_STYLE}</style>",
+        f'<rect class="paper" fill="#ffffff" width="{_WIDTH}" height="{_HEIGHT}"/>',
+        _text(_LEFT, 26, chart.title, 'font-size="16" font-weight="600"'),
         _text(_LEFT, 44, "tokens per second"),
         _text(_LEFT + width / 2, _HEIGHT - 12, chart.x_label, anchor="middle"),
     ]
     for tick in ticks:
-        parts.append(f'<path class="grid" d="M{_LEFT} {y(tick)}H{_LEFT + width}"/>')
+        parts.append(f'<path stroke="#8c959f" stroke-width="0.4" d="M{_LEFT} {y(tick)}H{_LEFT + width}"/>')
         parts.append(_text(_LEFT - 8, y(tick) + 4, f"{tick:g}", anchor="end"))
     for index, place in enumerate(chart.places):
         parts.append(_text(x(index), _HEIGHT - _BOTTOM + 20, place, anchor="middle"))
-    parts.append(f'<path class="axis" d="M{_LEFT} {y(0)}H{_LEFT + width}"/>')
+    parts.append(f'<path stroke="#8c959f" d="M{_LEFT} {y(0)}H{_LEFT + width}"/>')
     for number, (name, values) in enumerate(chart.lines.items()):
         points = [(x(index), y(value)) for index, value in enumerate(values) if value is not None]
         parts += _line(name, points, number, _LEFT + width + 12)
@@ -113,17 +112,18 @@ def _line(name: str, points: list[tuple[float, float]], number: int, label_x: fl
         return []
     path = "L".join(f"{px} {py}" for px, py in points)
     label_y = _TOP + 16 + 22 * number
+    number %= len(_LIGHT)
+    fill = f'class="d{number}" fill="{_LIGHT[number]}"'
     return [
-        f'<g class="c{number % 5}"><path class="line" d="M{path}"/>',
-        *(f'<circle class="dot" cx="{px}" cy="{py}" r="4"/>' for px, py in points),
-        f'<circle class="dot" cx="{label_x}" cy="{label_y - 4}" r="4"/>',
-        _text(label_x + 10, label_y, name, "name") + "</g>",
+        f'<g><path class="l{number}" stroke="{_LIGHT[number]}" fill="none" stroke-width="2.5" d="M{path}"/>',
+        *(f'<circle {fill} cx="{px}" cy="{py}" r="4"/>' for px, py in points),
+        f'<circle {fill} cx="{label_x}" cy="{label_y - 4}" r="4"/>',
+        _text(label_x + 10, label_y, name) + "</g>",
     ]
 
 
-def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> str:
-    described = f' class="{kind}"' if kind else ""
-    return f'<text x="{x:g}" y="{y:g}"{described} text-anchor="{anchor}">{escape(text)}</text>'
+def _text(x: float, y: float, text: str, more: str = "", anchor: str = "start") -> str:
+    return f'<text x="{x:g}" y="{y:g}" fill="#24292f" text-anchor="{anchor}" {more}>{escape(text)}</text>'
 
 
 def _step(most: float) -> float:
