@@ -90,6 +90,7 @@ class App:
         self._vault: Vault | None = None
         self._shelf: Shelf | None = None
         self._speeds: Speeds | None = None
+        self._chosen: InstalledModel | None = None
         self._memory: Database | None = None
         self._states: tuple[Database, ConversationStates] | None = None
         self._running = 0
@@ -381,6 +382,8 @@ class App:
         finally:
             with self._making:
                 self._running -= 1
+            if self._chosen and self.saving:  # without a vault, nothing is kept
+                self.calibration.note_memory(self._chosen)
 
     def _services(self, stopped: Callable[[], bool]) -> Services:
         from desktop_slm.tasks.services import Services
@@ -419,7 +422,7 @@ class App:
             task: ``chat``, ``summarize``, ``ask``, ``translate``.
 
         Raises:
-            ModelError: It is not there, or cannot be used.
+            ModelError: It is not there, cannot be used, or needs more memory than there is.
         """
         from desktop_slm.models import starter
         from desktop_slm.tasks.events import Progress
@@ -430,7 +433,8 @@ class App:
             if installed is None or not (installed.prepared_from or installed.keeps_original):
                 yield Progress(done=0, total=1, unit="bytes", stage="preparing the starter model")
             installed = self.shelf.ensure_starter()
-        spec = self.spec(installed)
+        self.calibration.require_memory(installed)
+        self._chosen, spec = installed, self.spec(installed)
         if self._states is not None:  # another model may take the place of the one that has read them
             self._states[1].save(but_of=spec)
         return ChosenModel(id=installed.id, spec=spec, sha256=installed.sha256, size_bytes=installed.bytes)

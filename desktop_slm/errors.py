@@ -13,6 +13,7 @@
     ├── ModelError                  model files and the shelf
     │   ├── ModelNotFound
     │   ├── ModelInvalid            0 bytes, truncated, not a GGUF, damaged header
+    │   ├── ModelTooLarge           needs more memory than there is; said before loading
     │   └── ModelUnsupported        a real GGUF that this engine or task cannot use
     ├── EngineError                 inference
     │   ├── EngineCrashed           the worker process died; carries the reason
@@ -140,6 +141,12 @@ class ModelUnsupported(ModelError):
     code = "model_unsupported"
 
 
+class ModelTooLarge(ModelError):
+    """The model needs more memory than this computer has free."""
+
+    code = "model_too_large"
+
+
 class EngineError(DesktopSlmError):
     """Inference."""
 
@@ -182,13 +189,14 @@ class ContextExceeded(EngineError):
     Args:
         needed: Tokens of the prompt plus at least one of the answer.
         available: Tokens of the context.
+        subject: What needs them, where there are several texts.
     """
 
     code = "context_exceeded"
 
-    def __init__(self, needed: int, available: int) -> None:
+    def __init__(self, needed: int, available: int, subject: str = "The text") -> None:
         super().__init__(
-            f"The text needs {needed:,} tokens and the model's context holds {available:,}",
+            f"{subject} needs {needed:,} tokens and the model's context holds {available:,}",
             "Shorten the text, start a new chat, or choose a model with a longer context.",
         )
         self.needed = needed

@@ -6,6 +6,7 @@ What belongs to another computer, engine build or setting is not found; it does 
 
 from __future__ import annotations
 
+import importlib.metadata
 import math
 import os
 import tempfile
@@ -81,9 +82,28 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
         return self.probe.decode_tokens_per_s * self.token_bytes
 
 
+class Footprint(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model took when it was last loaded here, as llama.cpp reported it.
+
+    Attributes:
+        model: See `Speed`.
+        load: What of the way of loading matters: see `load_name`.
+        n_ctx: Context in tokens, as allocated.
+        weights_bytes, kv_bytes, compute_bytes: See `api.Loaded`.
+    """
+
+    model: str
+    load: str
+    n_ctx: int
+    weights_bytes: int
+    kv_bytes: int
+    compute_bytes: int
+
+
 class _File(msgspec.Struct, frozen=True, kw_only=True):
     format: int = _FORMAT
     speeds: tuple[Speed, ...] = ()
+    footprints: tuple[Footprint, ...] = ()
 
 
 class Speeds:
@@ -96,18 +116,18 @@ class Speeds:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._unwritten: tuple[Speed, ...] = ()
+        self._unwritten: _File | None = None
 
     def find(self, model: str, machine: str) -> Speed | None:
         """Return what was measured of the model with this hash."""
-        for speed in self._read():
+        for speed in self._read().speeds:
             if model and (speed.model, speed.machine) == (model, machine):
                 return speed
         return None
 
     def nearest(self, token_bytes: int, machine: str) -> Speed | None:
         """Return what was measured of the model that is nearest in size: it tells most about another one."""
-        known = [speed for speed in self._read() if speed.machine == machine and speed.token_bytes > 0]
+        known = [speed for speed in self._read().speeds if speed.machine == machine and speed.token_bytes > 0]
         return min(
             known, key=lambda speed: abs(math.log(speed.token_bytes / max(1, token_bytes))), default=None
         )
@@ -115,31 +135,51 @@ class Speeds:
     def keep(self, speed: Speed) -> None:
         """Take in what was measured, in place of what was known of that model."""
         with self._lock:
+            known = self._read()
             key = (speed.model, speed.machine)
-            others = [other for other in self._read() if (other.model, other.machine) != key]
-            speeds = (speed, *others[: _KEPT - 1])
-            try:
-                self._write(speeds)
-                self._unwritten = ()
-            except OSError:  # a full or read-only disk: it is known until the application ends
-                self._unwritten = speeds
+            others = [other for other in known.speeds if (other.model, other.machine) != key]
+            self._keep(msgspec.structs.replace(known, speeds=(speed, *others[: _KEPT - 1])))
 
-    def _read(self) -> tuple[Speed, ...]:
-        if self._unwritten:
+    def footprint(self, model: str, load: str) -> Footprint | None:
+        """Return what the model with this hash took when it was loaded that way."""
+        for footprint in self._read().footprints:
+            if model and (footprint.model, footprint.load) == (model, load):
+                return footprint
+        return None
+
+    def keep_footprint(self, footprint: Footprint) -> None:
+        """Take in what a model took, in place of what was known; the same as before is not written again."""
+        with self._lock:
+            known = self._read()
+            if footprint in known.footprints:
+                return
+            key = (footprint.model, footprint.load)
+            others = [other for other in known.footprints if (other.model, other.load) != key]
+            self._keep(msgspec.structs.replace(known, footprints=(footprint, *others[: _KEPT - 1])))
+
+    def _keep(self, content: _File) -> None:
+        try:
+            self._write(content)
+            self._unwritten = None
+        except OSError:  # a full or read-only disk: it is known until the application ends
+            self._unwritten = content
+
+    def _read(self) -> _File:
+        if self._unwritten is not None:
             return self._unwritten
         try:
             with self._path.open("rb") as file:
                 found = msgspec.json.decode(file.read(_MAX_BYTES), type=_File)
         except (OSError, ValueError, RecursionError):
-            return ()
-        return found.speeds if found.format == _FORMAT else ()
+            return _File()
+        return found if found.format == _FORMAT else _File()
 
-    def _write(self, speeds: tuple[Speed, ...]) -> None:
+    def _write(self, content: _File) -> None:
         private_folder(self._path.parent)
         handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".speeds-")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(msgspec.json.encode(_File(speeds=speeds)))
+                file.write(msgspec.json.encode(content))
             Path(name).replace(self._path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -158,6 +198,18 @@ def machine_name(hardware: Hardware, spec: ModelSpec) -> str:
             f"{'all' if spec.n_gpu_layers < 0 else spec.n_gpu_layers} GPU layers",
         ]
     )
+
+
+def load_name(spec: ModelSpec) -> str:
+    """Return what the memory of a model depends on besides its file: engine build, context, GPU layers.
+
+    The app asks without a worker, so the build is that of the installed package.
+    """
+    try:
+        build = importlib.metadata.version("llama-cpp-python")
+    except importlib.metadata.PackageNotFoundError:
+        build = "unknown"
+    return f"{build}; {spec.n_ctx} tokens; {spec.n_gpu_layers} GPU layers"
 
 
 def compare(

@@ -26,6 +26,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from desktop_slm.errors import ModelTooLarge
 from desktop_slm.models import architectures
 from desktop_slm.models.gguf import Header, read_header
 from desktop_slm.models.header import Layer
@@ -61,6 +62,7 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
         n_ctx: Context in tokens the sum holds for.
         tokens_per_s: Expected speed of writing.
         measured: The speed comes from a measured bandwidth, not from the assumed one.
+        allocated: The parts are what the engine took when it last loaded the model, not what is expected.
     """
 
     word: Word
@@ -70,6 +72,31 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
     n_ctx: int
     tokens_per_s: float
     measured: bool = False
+    allocated: bool = False
+
+
+class Allocated(Protocol):
+    """What the engine took for a model: one that is loaded, or a record of it."""
+
+    @property
+    def n_ctx(self) -> int:
+        """Context in tokens."""
+        ...
+
+    @property
+    def weights_bytes(self) -> int:
+        """Bytes of the weights."""
+        ...
+
+    @property
+    def kv_bytes(self) -> int:
+        """Bytes of the KV cache and the recurrent states."""
+        ...
+
+    @property
+    def compute_bytes(self) -> int:
+        """Bytes of the buffers of one step."""
+        ...
 
 
 class HasPath(Protocol):
@@ -90,6 +117,7 @@ def fit(
     bytes_per_s: float = 0.0,
     n_seq: int = 0,
     full_windows: bool = ENGINE_FULL_WINDOWS,
+    allocated: Allocated | None = None,
 ) -> Fit:
     """Compare what ``model`` needs with what is free.
 
@@ -102,6 +130,7 @@ def fit(
         n_seq: Sequences kept at once, each with a recurrent state and a window of its own; 0 for as many as
             the engine keeps.
         full_windows: Windowed layers are cached like the others.
+        allocated: What it took when it was last loaded with this context: counts instead of the estimate.
 
     Raises:
         ModelError: The file of an installed model cannot be read.
@@ -109,12 +138,20 @@ def fit(
     header = model if isinstance(model, Header) else read_header(model.path)
     n_ctx = min(n_ctx or DEFAULT_N_CTX, header.n_ctx_train or n_ctx or DEFAULT_N_CTX)
     n_seq = n_seq or (ENGINE_RECURRENT_SEQUENCES if any(header.recurrent) else ENGINE_SEQUENCES)
-    parts = {
-        "weights": header.weights_bytes,
-        "kv": cache_bytes(header.layers, n_ctx, kv_bytes, n_seq=n_seq, full_windows=full_windows),
-        "compute": compute_bytes(header, n_ctx, n_seq),
-        "app": APP_BYTES,
-    }
+    if allocated:
+        n_ctx = allocated.n_ctx
+        parts = {
+            "weights": allocated.weights_bytes,
+            "kv": allocated.kv_bytes,
+            "compute": allocated.compute_bytes,
+        }
+    else:
+        parts = {
+            "weights": header.weights_bytes,
+            "kv": cache_bytes(header.layers, n_ctx, kv_bytes, n_seq=n_seq, full_windows=full_windows),
+            "compute": compute_bytes(header, n_ctx, n_seq),
+        }
+    parts["app"] = APP_BYTES
     half_full = cache_bytes(header.layers, n_ctx // 2, kv_bytes, n_seq=1, full_windows=False)
     read_per_token = header.active_bytes + half_full
     tokens_per_s = (bytes_per_s or ASSUMED_BYTES_PER_S) / max(1, read_per_token)
@@ -127,7 +164,32 @@ def fit(
         n_ctx=n_ctx,
         tokens_per_s=round(tokens_per_s, 1),
         measured=bool(bytes_per_s),
+        allocated=allocated is not None,
     )
+
+
+def require_memory(name: str, found: Fit) -> None:
+    """Refuse a model that needs more than all that is free, before it makes the computer swap.
+
+    Less than that is let through: a person who was told ``Won't fit`` may know better.
+
+    Raises:
+        ModelTooLarge: With the sum.
+    """
+    need_bytes = found.need_bytes - found.parts["app"]  # the application runs already
+    if need_bytes <= found.free_bytes:
+        return
+    weights, context, buffers = (_gigabytes(found.parts[part]) for part in ("weights", "kv", "compute"))
+    shorter = " or a shorter context" if found.parts["weights"] < found.free_bytes else ""
+    raise ModelTooLarge(
+        f"{name} needs {_gigabytes(need_bytes)} of memory, and {_gigabytes(found.free_bytes)} are free",
+        f"Weights take {weights}, a context of {found.n_ctx:,} tokens {context}, computing {buffers}. "
+        f"Close other programs, or choose a smaller model{shorter}.",
+    )
+
+
+def _gigabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 99_500_000 else f"{size_bytes / 1e6:.0f} MB"
 
 
 def usable_bytes(free_bytes: int) -> int:

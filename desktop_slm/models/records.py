@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,6 +126,20 @@ class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
     keeps_original: bool = False
     in_place: bool = False
     problem: str = ""
+
+
+def identity(model: InstalledModel) -> str:
+    """Return the hash of a model's file; of one that was never hashed, that of its place, size and time.
+
+    Empty when it is gone.
+    """
+    if model.sha256:
+        return model.sha256
+    try:
+        status = Path(model.path).stat()
+    except OSError:
+        return ""
+    return hashlib.sha256(f"{model.path}|{status.st_size}|{status.st_mtime_ns}".encode()).hexdigest()
 
 
 def describe(entry: Path) -> InstalledModel:
