@@ -77,6 +77,7 @@ DONE: dict[str, dict[str, Any]] = {
         "cipher_version": str,
         "path": str,
         "bytes": int,
+        "state_bytes": int,
         "last_backup": NUMBER,
     },
     "doctor": {

@@ -2,8 +2,10 @@
 
 import signal
 
+from desktop_slm.engine.api import KvState
 from desktop_slm.store.history import History
 from desktop_slm.store.library import Library
+from desktop_slm.store.states import States
 
 MARKER = "Vertraulich-Zählerstand-7261"
 FORMS = [
@@ -37,6 +39,8 @@ def fill(vault, document):
     library.put_notes("key", d.id, MARKER.encode())
     library.add_translation("de", "en", MARKER, MARKER)
     history.delete(c.id)
+    state = KvState(key=MARKER, tokens=MARKER.encode() * 100, data=MARKER.encode() * 50_000)
+    assert States(vault.database()).put(history.create(MARKER).id, state)
 
 
 def test_nothing_is_readable_while_open_after_closing_and_in_backups(make_vault, document, keychain):
