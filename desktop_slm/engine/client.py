@@ -18,6 +18,7 @@ import msgspec
 
 from desktop_slm.engine import protocol as p
 from desktop_slm.engine.api import (
+    Adapter,
     EngineEvent,
     Finished,
     GenerateRequest,
@@ -45,9 +46,13 @@ from desktop_slm.processes import usage
 from desktop_slm.processes.child import Death
 from desktop_slm.processes.sandbox import SandboxLevel
 
+DIED_AT_START = "the engine died when it started, so the graphics driver is left alone"
 CRASH_LIMIT = 2
 CRASH_WINDOW_S = 600.0
 _SMALLEST_GGUF_BYTES = 64
+_FEWEST_TOKENS, _MOST_TOKENS = 64, (1 << 31) - 1  # what the model was trained for is the limit
+_MOST_THREADS = 1024
+_MOST_LAYERS = 100_000
 _TICK_S = 0.1
 
 _Answer = TypeVar("_Answer", bound=p.Answer)
@@ -82,6 +87,8 @@ class EngineClient:
         self._lives: set[Life] = set()
         self._crashes: dict[str, list[float]] = defaultdict(list)
         self._users: dict[int, set[str]] = {}  # id of a life -> models asked of it
+        self._gpu_crashes: set[str] = set()  # models that ended their worker on the GPU
+        self._no_gpu = ""
         self._closed = False
 
     # The protocol
@@ -123,8 +130,9 @@ class EngineClient:
         left = set(range(len(requests)))
         try:
             for ticket, request in zip(tickets, requests, strict=True):
-                order = p.Generate(id=ticket.id, request=_with_model(request, model))
-                lives.append(self._submit(model.path, order, ticket))
+                order = p.Generate(id=ticket.id, request=_with_files(request, model))
+                adapters = [adapter.path for adapter in order.request.adapters]
+                lives.append(self._submit(model.path, order, ticket, adapters))
             while left:
                 index, item = box.get()
                 if isinstance(item, DesktopSlmError):
@@ -167,6 +175,8 @@ class EngineClient:
 
     def restore_state(self, model: ModelSpec, conversation: str, state: KvState) -> int:
         """Take a saved state back into the cache; return its tokens, 0 when it does not fit this model."""
+        if len(state.data) > p.STATE_LIMIT_BYTES or len(state.tokens) > p.STATE_LIMIT_BYTES >> 7:
+            return 0
         fields = {"conversation": conversation, "state": state}
         return self._call(_checked(model), p.RestoreState, p.Counts, **fields).counts[0]
 
@@ -193,7 +203,7 @@ class EngineClient:
         """
         _check_file(source)
         folder = os.path.realpath(Path(target).parent)
-        life = self._start(p.Open((_folder(source),), (folder,), self._threads))
+        life = self._start((_folder(source),), (folder,))
         try:
             number = next(self._numbers)
             order = p.Quantize(id=number, source=_real(source), target=_real(target), file_type=file_type)
@@ -242,8 +252,10 @@ class EngineClient:
 
     # Lives
 
-    def _life_for(self, path: str) -> Life:
+    def _life_for(self, path: str, adapters: Sequence[str] = ()) -> Life:
         """Return a worker that may read the model at ``path``; any will do when that is empty.
+
+        It may also read the ``adapters``.
 
         Raises:
             EngineCrashed: The model has ended its worker too often; said once, who asks again wants it.
@@ -253,22 +265,23 @@ class EngineClient:
             if self._closed:
                 raise EngineError("The engine is closed", "Start the application again.")
             life = self._life
-            if life is None or not life.usable or not _may_read(life, path):
+            files = [file for file in (path, *adapters) if file]
+            if life is None or not life.usable or not all(_may_read(life, file) for file in files):
                 if life is not None and life.usable:
                     life.retire()
-                folders = dict.fromkeys(
-                    [*self._folders, *([_folder(path), _given_folder(path)] if path else [])]
-                )
+                asked = [folder for file in files for folder in (_folder(file), _given_folder(file))]
                 # A folder that is not there yet cannot be opened to the worker: it costs a new one.
+                folders = dict.fromkeys([*self._folders, *asked])
                 there = tuple(folder for folder in folders if Path(folder).is_dir())
-                life = self._life = self._start(p.Open(there, (), self._threads))
+                life = self._life = self._start(there)
             if path:
                 self._users.setdefault(id(life), set()).add(path)
             return life
 
-    def _start(self, opening: p.Open) -> Life:
+    def _start(self, read_paths: tuple[str, ...], write_paths: tuple[str, ...] = ()) -> Life:
+        without_gpu = tuple(sorted(self._gpu_crashes))
         life = Life(
-            opening,
+            p.Open(read_paths, write_paths, self._threads, without_gpu, self._no_gpu),
             silence_limit_s=self._silence_limit_s,
             cancel_limit_s=self._cancel_limit_s,
             on_death=self._on_death,
@@ -281,6 +294,11 @@ class EngineClient:
         models = self._users.pop(id(life), set())
         if death.reason == "was stopped":
             return
+        if life.gpu_trial:
+            self._gpu_crashes.add(life.gpu_trial)
+            return  # it will be loaded without the GPU: that is not the same thing once more
+        if life.level is None:
+            self._no_gpu = DIED_AT_START
         path = life.loaded.path if life.loaded else ""
         for model in {path} if path else models:
             self._crashes[model].append(time.monotonic())
@@ -305,12 +323,12 @@ class EngineClient:
         life = self._submit(path, order, Ticket(order.id, 0, box))
         return _wait(life, order, box, answer, tick)
 
-    def _submit(self, path: str, order: p.Order, ticket: Ticket) -> Life:
-        """Hand an order to a worker that may read ``path``.
+    def _submit(self, path: str, order: p.Order, ticket: Ticket, adapters: Sequence[str] = ()) -> Life:
+        """Hand an order to a worker that may read ``path`` and the ``adapters``.
 
         Between choosing one and telling it, another thread may retire it for a model in another folder.
         """
-        while not (life := self._life_for(path)).submit(order, ticket):
+        while not (life := self._life_for(path, adapters)).submit(order, ticket):
             pass
         return life
 
@@ -362,6 +380,7 @@ def _checked(model: ModelSpec) -> ModelSpec:
     Raises:
         ModelNotFound, ModelInvalid: No file, or surely not a model.
     """
+    _check_numbers(model)
     _check_file(model.path)
     return ModelSpec(
         path=_real(model.path),
@@ -371,11 +390,33 @@ def _checked(model: ModelSpec) -> ModelSpec:
     )
 
 
-def _with_model(request: GenerateRequest, model: ModelSpec) -> GenerateRequest:
-    return msgspec.structs.replace(request, model=model)
+def _check_numbers(model: ModelSpec) -> None:
+    if model.n_ctx < 0 or model.n_ctx > _MOST_TOKENS or 0 < model.n_ctx < _FEWEST_TOKENS:
+        raise InvalidRequest(
+            f"A context of {model.n_ctx:,} tokens is not possible",
+            f"Choose {_FEWEST_TOKENS} to {_MOST_TOKENS:,}, or 0 for the usual size.",
+        )
+    if not 0 <= model.n_threads <= _MOST_THREADS:
+        raise InvalidRequest(
+            f"{model.n_threads:,} threads are not possible",
+            f"Choose 1 to {_MOST_THREADS}, or 0 to leave the choice to the application.",
+        )
+    if not -1 <= model.n_gpu_layers <= _MOST_LAYERS:
+        raise InvalidRequest(
+            f"{model.n_gpu_layers:,} layers on the GPU are not possible",
+            "Choose a number of layers, 0 for none, or -1 for as many as fit.",
+        )
 
 
-def _check_file(path: str) -> None:
+def _with_files(request: GenerateRequest, model: ModelSpec) -> GenerateRequest:
+    """Return the request with the real paths of all its files."""
+    for adapter in request.adapters:
+        _check_file(adapter.path, "adapter")
+    adapters = tuple(Adapter(_real(adapter.path), adapter.scale) for adapter in request.adapters)
+    return msgspec.structs.replace(request, model=model, adapters=adapters)
+
+
+def _check_file(path: str, kind: str = "model") -> None:
     """Refuse what is surely no model before a worker is started for it: 0 bytes, another kind of file."""
     again = "Download or copy it again."
     try:
@@ -384,16 +425,16 @@ def _check_file(path: str) -> None:
         size_bytes = Path(path).stat().st_size
     except FileNotFoundError as error:
         raise ModelNotFound(
-            "The model file is not there", "Choose another model, or add it again."
+            f"The {kind} file is not there", f"Choose another {kind}, or add it again."
         ) from error
     except OSError as error:
-        raise ModelInvalid("The model file cannot be read", "Check the file's permissions.") from error
+        raise ModelInvalid(f"The {kind} file cannot be read", "Check the file's permissions.") from error
     if size_bytes == 0:
-        raise ModelInvalid("The model file is empty", again)
+        raise ModelInvalid(f"The {kind} file is empty", again)
     if head[:4] != b"GGUF":
-        raise ModelInvalid("The file is not a GGUF model", "Choose a file that ends in .gguf.")
+        raise ModelInvalid(f"The file is not a GGUF {kind}", "Choose a file that ends in .gguf.")
     if size_bytes < _SMALLEST_GGUF_BYTES:
-        raise ModelInvalid("The model file is cut off", again)
+        raise ModelInvalid(f"The {kind} file is cut off", again)
     version, tensors, keys = struct.unpack_from("<IQQ", head.ljust(24, b"\0"), 4)
     if version not in (2, 3) or tensors > 1_000_000 or keys > 1_000_000:
-        raise ModelInvalid("The model file is damaged, or of an unknown version", again)
+        raise ModelInvalid(f"The {kind} file is damaged, or of an unknown version", again)

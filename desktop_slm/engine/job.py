@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from desktop_slm.engine.api import GenerateRequest, PieceKind
 from desktop_slm.engine.sequences import Memory, Resident
+from desktop_slm.engine.states import Adapters
 from desktop_slm.engine.text import TextStream
 from desktop_slm.errors import DesktopSlmError
 
@@ -34,6 +35,7 @@ class Context(Memory, Protocol):
     def add(self, token: int, position: int, sequence: int, logits: bool) -> int: ...  # noqa: D102
     def decode(self) -> int: ...  # noqa: D102
     def clear(self) -> None: ...  # noqa: D102
+    def set_adapters(self, adapters: Adapters) -> None: ...  # noqa: D102
 
 
 class Vocabulary(Protocol):
@@ -41,6 +43,7 @@ class Vocabulary(Protocol):
 
     def ends(self, token: int) -> bool: ...  # noqa: D102 - see llama.Model
     def piece(self, token: int) -> bytes: ...  # noqa: D102
+    def spelling(self, token: int) -> bytes: ...  # noqa: D102
 
 
 class Job:
@@ -48,6 +51,10 @@ class Job:
 
     Attributes:
         tokens: Prompt and answer so far; ``n_prompt`` of them are the prompt.
+        settled: So many tokens of the prompt will the conversation's next one begin with; 0 is unknown.
+        thought: The answer holds reasoning, which is not part of the next prompt.
+        checkpoints: Lengths at which the memory is to be noted, where it cannot be cut anywhere.
+        reused: Tokens of the prompt that were in the cache and have not been read by this job.
         resident: Its sequence while it runs; ``resident.tokens`` is what is decoded already.
         cancelled: Set by any thread; looked at between steps.
         error: Why it cannot go on; told to ``failed``, in place of an event at its end.
@@ -61,11 +68,17 @@ class Job:
         sampler: Sampler,
         stream: TextStream,
         arrived: float,
+        settled: int = 0,
         failed: Callable[[DesktopSlmError], None] = lambda _: None,
     ) -> None:
         self.id = number
         self.interactive = request.priority == "interactive"
         self.exact = request.sampling is not None and request.sampling.seed is not None
+        self.adapters = request.adapters
+        self.conversation = request.conversation
+        self.settled = settled
+        self.checkpoints = {settled}
+        self.thought = False
         self.tokens = tokens
         self.n_prompt = len(tokens)
         self.max_tokens = request.max_tokens
@@ -80,6 +93,11 @@ class Job:
         self.arrived = arrived
         self.first_token_at = 0.0
         self.text: list[tuple[PieceKind, str]] = []
+
+    def start(self, resident: Resident, length: int) -> None:
+        """Run on ``resident``, which holds the first ``length`` tokens."""
+        self.reused = min(self.reused, length) if self.counted else length
+        self.resident, self.counted = resident, True
 
     @property
     def pending(self) -> int:

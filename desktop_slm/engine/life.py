@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from desktop_slm.engine import protocol as p
-from desktop_slm.engine.api import EngineEvent, Finished, Loaded
+from desktop_slm.engine.api import EngineEvent, Finished, Loaded, Text
 from desktop_slm.errors import (
     ContextExceeded,
     DesktopSlmError,
@@ -36,9 +36,12 @@ _TICK_S = 0.25
 # What can hang within C, beyond the reach of a cancel.
 _LIMITS = {"template": (2.0, "The model's chat template"), "grammar": (10.0, "The form of the answer")}
 _START_LIMIT_S = 30.0
+# Keeps drivers from being touched; Metal has no such thing.
+_HIDDEN_GPUS = {"CUDA_VISIBLE_DEVICES": "-1", "HIP_VISIBLE_DEVICES": "-1", "GGML_VK_VISIBLE_DEVICES": ""}
 _ERRORS: dict[str, type[DesktopSlmError]] = {
     error.code: error for error in (LoadFailed, ModelInvalid, ModelUnsupported, InvalidRequest, EngineError)
 }
+WITHOUT_GPU = "Try again: this model will run without the GPU until the application is started anew."
 TRY_AGAIN = "Try again. If it happens once more, choose a smaller model or a shorter context."
 
 
@@ -81,6 +84,7 @@ class Life:
         self.loaded: Loaded | None = None
         self.level: SandboxLevel | None = None
         self.retired = False
+        self.gpu_trial = ""  # the model that has been put on the GPU and has not computed yet
         self.unresponsive = ""
         self._silence_limit_s = silence_limit_s
         self._cancel_limit_s = cancel_limit_s
@@ -96,6 +100,8 @@ class Life:
             receives=p.AnyAnswer,
             on_message=self._receive,
             on_death=self._die,
+            variables=_HIDDEN_GPUS if opening.no_gpu else None,
+            frame_limit_bytes=p.FRAME_LIMIT_BYTES,
         )
         with contextlib.suppress(ChildGone):
             self.child.send(opening)
@@ -168,12 +174,18 @@ class Life:
             case p.Opened(level):
                 self.level = level
             case p.Events(items):
+                if any(isinstance(event, Text) for _, event in items):
+                    self.gpu_trial = ""
                 for number, event in items:
                     self._deliver(number, event, final=isinstance(event, Finished))
             case p.Failed():
                 self._deliver(message.id, _error(message), final=True)
-            case p.Ready():
+            case p.Trying(path):
+                self.gpu_trial = path
+            case p.Ready(id=0):  # the model that writes has changed
                 self.loaded = message.loaded
+            case p.Vectors() | p.Scores() | p.Measured():
+                self.gpu_trial = ""
                 self._deliver(message.id, message, final=True)
             case _:
                 self._deliver(message.id, message, final=True)
@@ -193,7 +205,8 @@ class Life:
             error = EngineUnresponsive(self.unresponsive, TRY_AGAIN)
         else:
             title = f"The model's process {death.reason}"
-            error = EngineCrashed(title, TRY_AGAIN, signal=death.signal, log=death.log)
+            again = WITHOUT_GPU if self.gpu_trial else TRY_AGAIN
+            error = EngineCrashed(title, again, signal=death.signal, log=death.log)
         with self._lock:
             self._dead = error
             tickets = list(self._open.values())
@@ -229,5 +242,7 @@ class Life:
 
 def _error(failed: p.Failed) -> DesktopSlmError:
     if failed.code == ContextExceeded.code:
-        return ContextExceeded(failed.needed, failed.available)
+        error = ContextExceeded(failed.needed, failed.available)
+        error.title = failed.title
+        return error
     return _ERRORS.get(failed.code, EngineError)(failed.title, failed.message)

@@ -116,28 +116,32 @@ def start_backend() -> None:
 
     By default llama.cpp also looks into the working directory, where anyone may have put a library.
     """
-    ggml().ggml_backend_load_all_from_path(str(LIBRARY_FOLDER).encode())
+    devices_library().ggml_backend_load_all_from_path(str(LIBRARY_FOLDER).encode())
     C.llama_backend_init()
 
 
-def ggml() -> Any:
+def library(name: str) -> Any:
+    """Return one of the libraries under llama.cpp, such as ``ggml-base``."""
+    files = (f"lib{name}.so", f"lib{name}.dylib", f"{name}.dll", f"lib{name}.dll")
+    return ctypes.CDLL(str(next(LIBRARY_FOLDER / file for file in files if (LIBRARY_FOLDER / file).exists())))
+
+
+def devices_library() -> Any:
     """Return the device functions of ggml, which llama_cpp does not wrap."""
-    names = ("libggml.so", "libggml.dylib", "ggml.dll", "libggml.dll")
-    path = next(LIBRARY_FOLDER / name for name in names if (LIBRARY_FOLDER / name).exists())
-    library = ctypes.CDLL(str(path))
-    library.ggml_backend_load_all_from_path.argtypes = [ctypes.c_char_p]
-    library.ggml_backend_load_all_from_path.restype = None
-    library.ggml_backend_dev_count.restype = ctypes.c_size_t
-    library.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
-    library.ggml_backend_dev_get.restype = ctypes.c_void_p
-    library.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
+    ggml = library("ggml")
+    ggml.ggml_backend_load_all_from_path.argtypes = [ctypes.c_char_p]
+    ggml.ggml_backend_load_all_from_path.restype = None
+    ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
+    ggml.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
+    ggml.ggml_backend_dev_get.restype = ctypes.c_void_p
+    ggml.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
     for name in ("ggml_backend_dev_name", "ggml_backend_dev_description"):
-        getattr(library, name).argtypes = [ctypes.c_void_p]
-        getattr(library, name).restype = ctypes.c_char_p
+        getattr(ggml, name).argtypes = [ctypes.c_void_p]
+        getattr(ggml, name).restype = ctypes.c_char_p
     sizes = [ctypes.POINTER(ctypes.c_size_t)] * 2
-    library.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p, *sizes]
-    library.ggml_backend_dev_memory.restype = None
-    return library
+    ggml.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p, *sizes]
+    ggml.ggml_backend_dev_memory.restype = None
+    return ggml
 
 
 _KINDS: dict[int, Literal["cpu", "gpu", "igpu", "accel"]] = {0: "cpu", 1: "gpu", 2: "igpu", 3: "accel"}
@@ -145,7 +149,7 @@ _KINDS: dict[int, Literal["cpu", "gpu", "igpu", "accel"]] = {0: "cpu", 1: "gpu",
 
 def devices() -> list[Device]:
     """Return the devices that llama.cpp can compute on."""
-    library = ggml()
+    library = devices_library()
     found = []
     for index in range(library.ggml_backend_dev_count()):
         device = library.ggml_backend_dev_get(index)
@@ -199,6 +203,7 @@ class Model:
     """
 
     def __init__(self, path: str, n_gpu_layers: int, log: Log, keep_on: Callable[[], bool]) -> None:
+        self.path = path
         gave_up = False
 
         def progress(_part: float, _data: object) -> bool:
@@ -226,6 +231,8 @@ class Model:
             self.pointer
         )
         self.forgets = bool(C.llama_model_is_recurrent(self.pointer) or C.llama_model_is_hybrid(self.pointer))
+        self.attends = not C.llama_model_is_recurrent(self.pointer)
+        self.window: int = C.llama_model_n_swa(self.pointer)
         template = C.llama_model_chat_template(self.pointer, None)
         self.template: str = template.decode("utf-8", "replace") if template else ""
         self.bos_token: int = C.llama_vocab_bos(self.vocabulary)
@@ -336,6 +343,10 @@ class Model:
         if known is None:
             known = self._pieces[token] = self._piece(token)
         return known
+
+    def spelling(self, token: int) -> bytes:
+        """Return the bytes that ``token`` stands for, nothing for one that steers the model."""
+        return b"" if self._steering_text(token) else self.piece(token)
 
     def _piece(self, token: int) -> bytes:
         control = C.llama_vocab_get_attr(self.vocabulary, token) & C.LLAMA_TOKEN_ATTR_CONTROL

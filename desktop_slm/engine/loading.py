@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Callable
+from typing import cast
 
-from desktop_slm.engine import hardware, llama, sampling
-from desktop_slm.engine.api import EngineEvent, Loaded, ModelSpec
+from desktop_slm.engine import hardware, llama
+from desktop_slm.engine.adapters import stamp
+from desktop_slm.engine.api import EngineEvent, KvState, Loaded, ModelSpec
 from desktop_slm.engine.context import Context
-from desktop_slm.engine.scheduler import BATCH_TOKENS, SEQUENCES, Scheduler
+from desktop_slm.engine.ladder import DEFAULT_N_CTX, Ladder, Rung
+from desktop_slm.engine.protocol import STATE_LIMIT_BYTES
+from desktop_slm.engine.scheduler import BATCH_TOKENS, RECURRENT_SEQUENCES, SEQUENCES, Scheduler
+from desktop_slm.engine.states import fingerprint, fits
 from desktop_slm.engine.template import ChatTemplate
 from desktop_slm.engine.threads import ThreadTuner
 from desktop_slm.errors import LoadFailed
 
-DEFAULT_N_CTX = 8192
 _SMALLEST_N_CTX = 1024
-_GPU_BACKENDS = ("cuda", "vulkan", "metal", "hip", "sycl", "opencl", "musa", "cann")
+_LARGEST_N_CTX = 1 << 20  # of a model that does not say what it was trained for
 
 
 class LoadedModel:
@@ -44,8 +49,46 @@ class LoadedModel:
         self.tuner = tuner
         self.template = ChatTemplate(model.template, model, template_runs)
         model.shown = self.template.shown()
-        self.sampling = sampling.model_sampling(model.metadata)
-        self.scheduler = Scheduler(context, model, forgets=model.forgets, emit=emit)
+        self.scheduler = Scheduler(
+            context,
+            model,
+            forgets=model.forgets,
+            emit=emit,
+            n_seq=context.n_seq,
+            parking_bytes=_parking(loaded),
+        )
+        # What its states belong to: the tokens are compared anyway, the template is for good measure.
+        self._stamp = stamp(spec.path)
+        self._states_key = fingerprint(spec.path, llama.version(), context.about, model.template)
+
+    def save_state(self, conversation: str, limit_bytes: int) -> KvState | None:
+        """Return the state kept for ``conversation``; None when there is none, or it is over the limit."""
+        limit_bytes = min(limit_bytes or STATE_LIMIT_BYTES, STATE_LIMIT_BYTES)
+        saved = self.scheduler.save_state(conversation, limit_bytes)
+        if saved is None:
+            return None
+        tokens = struct.pack(f"<{len(saved[0])}i", *saved[0])
+        data = cast(bytes, saved[1])  # on its way out: no copy of hundreds of megabytes for a type
+        return KvState(key=self._states_key, tokens=tokens, data=data)
+
+    def restore_state(self, conversation: str, state: KvState) -> int:
+        """Take a saved state back; return its tokens, 0 when it is not of this model or damaged."""
+        n_tokens, odd = divmod(len(state.tokens), 4)
+        if odd or state.key != self._states_key or n_tokens >= self.context.n_ctx or not conversation:
+            return 0
+        tokens = struct.unpack(f"<{n_tokens}i", state.tokens)
+        known = all(0 <= token < self.model.n_vocab for token in tokens)
+        if not known or not fits(state.data, n_tokens, attends=self.model.attends):
+            return 0
+        return self.scheduler.restore_state(conversation, list(tokens), state.data)
+
+    def changed(self) -> bool:
+        """Tell whether the file, or an adapter's, has been replaced since it was read.
+
+        One that is gone stays in use: the system keeps what is mapped.
+        """
+        now = stamp(self.spec.path)
+        return bool(now and now != self._stamp) or self.context.adapters.changed()
 
     def close(self) -> None:
         """Free the memory."""
@@ -55,11 +98,12 @@ class LoadedModel:
 
 
 class Loader:
-    """Loads models, rung by rung.
+    """Loads models that write: weights, rung by rung, and a context; a smaller one when there is no room.
 
     Args:
         log: Keeps what llama.cpp says meanwhile.
         n_threads: Threads when nothing else runs.
+        ladder: Loads the weights.
         emit, template_runs: See `LoadedModel`.
     """
 
@@ -67,81 +111,88 @@ class Loader:
         self,
         log: llama.Log,
         n_threads: int,
+        ladder: Ladder,
         *,
         emit: Callable[[list[tuple[int, EngineEvent]]], None],
         template_runs: Callable[[bool], None],
     ) -> None:
         self._log = log
         self._n_threads = n_threads
+        self._ladder = ladder
         self._emit = emit
         self._template_runs = template_runs
         self._started = 0.0
         self._others = 0
 
     def load(self, spec: ModelSpec, keep_on: Callable[[], bool]) -> LoadedModel:
-        """Try the rungs: all layers on the GPU, half of them, the CPU; then smaller contexts.
+        """Load ``spec`` on the first rung that holds.
 
         Raises:
             LoadFailed: With every rung and why it broke.
             InterruptedError: ``keep_on`` said no.
         """
-        tried: list[str] = []
-        wanted = [spec.n_gpu_layers]
-        if llama.supports_gpu():
-            half = 16 if spec.n_gpu_layers < 0 else spec.n_gpu_layers // 2
-            wanted = list(dict.fromkeys([spec.n_gpu_layers, half, 0]))
-        for n_gpu_layers in wanted:
-            n_ctx = spec.n_ctx or DEFAULT_N_CTX
-            self._started = time.perf_counter()
-            self._others = hardware.running_elsewhere()
-            try:
-                model = llama.Model(spec.path, n_gpu_layers, self._log, keep_on)
-            except LoadFailed as error:
-                tried.append(f"{_place(n_gpu_layers)}: {error.title}")
-                continue
-            while True:
-                try:
-                    return self._finish(spec, model, n_gpu_layers, n_ctx)
-                except LoadFailed as error:
-                    tried.append(f"{_place(n_gpu_layers)}, {n_ctx:,} tokens: {error.title}")
-                    n_ctx //= 2
-                if n_ctx < _SMALLEST_N_CTX or n_gpu_layers != wanted[-1]:
-                    model.close()
-                    break
-        raise LoadFailed(
-            "The model could not be loaded", f"Tried: {'; '.join(tried)}. Choose a smaller model or context."
-        )
+        self._started = time.perf_counter()
+        self._others = hardware.running_elsewhere()
+        return self._ladder.load(spec, keep_on, lambda rung: self._with_context(spec, rung, keep_on))
 
-    def _finish(self, spec: ModelSpec, model: llama.Model, n_gpu_layers: int, n_ctx: int) -> LoadedModel:
+    def _with_context(self, spec: ModelSpec, rung: Rung, keep_on: Callable[[], bool]) -> LoadedModel:
+        """Make a context; on the last rung a smaller one when there is no room for it."""
+        n_ctx = min(spec.n_ctx or DEFAULT_N_CTX, rung.model.n_ctx_train or _LARGEST_N_CTX)
+        about_weights = len(self._log.lines)
+        while True:
+            if not keep_on():
+                raise InterruptedError
+            try:
+                return self._finish(spec, rung, n_ctx)
+            except LoadFailed as error:
+                del self._log.lines[about_weights:]  # sizes of what is not there
+                rung.tried.append(f"{n_ctx:,} tokens: {error.title}")
+                n_ctx //= 2
+                if n_ctx < _SMALLEST_N_CTX or not rung.last:
+                    raise
+
+    def _finish(self, spec: ModelSpec, rung: Rung, n_ctx: int) -> LoadedModel:
+        model, place = rung.model, rung.place
         context = Context(
             model,
-            n_ctx=min(n_ctx, model.n_ctx_train or n_ctx),
-            n_seq=SEQUENCES,
+            n_ctx=n_ctx,
+            n_seq=RECURRENT_SEQUENCES if model.forgets else SEQUENCES,
             n_threads=spec.n_threads or self._n_threads,
             n_batch=BATCH_TOKENS,
         )
-        on_gpu = llama.supports_gpu() and n_gpu_layers != 0
         tuner = None
-        if not on_gpu and not spec.n_threads:
+        if not place.n_gpu_layers and not spec.n_threads:
             tuner = context.adapt_threads(self._n_threads, self._threads_to_begin())
-        device, reason = device_in_use(on_gpu)
         loaded = Loaded(
             path=spec.path,
             n_ctx=context.n_ctx,
             n_ctx_train=model.n_ctx_train,
-            device=device,
-            reason=reason,
-            n_gpu_layers=(model.n_layers + 1 if n_gpu_layers < 0 else n_gpu_layers) if on_gpu else 0,
-            weights_bytes=self._log.mebibytes(r"(?<!KV)(?<!compute)(?<!output) buffer size")
-            or model.size_bytes,
+            device=place.device,
+            reason=place.reason,
+            n_gpu_layers=place.n_gpu_layers,
+            weights_bytes=self._weights_bytes(model),
             kv_bytes=self._log.mebibytes(r"(?:KV|RS) buffer size"),
-            compute_bytes=self._log.mebibytes(r"compute buffer size"),
+            compute_bytes=self._log.mebibytes(r"(?:compute|output) buffer size"),
             load_s=time.perf_counter() - self._started,
             has_template=bool(model.template),
         )
-        return LoadedModel(
-            spec, model, context, loaded, tuner, emit=self._emit, template_runs=self._template_runs
-        )
+        try:
+            return LoadedModel(
+                spec, model, context, loaded, tuner, emit=self._emit, template_runs=self._template_runs
+            )
+        except BaseException:
+            context.close()
+            raise
+
+    def _weights_bytes(self, model: llama.Model) -> int:
+        """Return the memory that weights need, without the originals of those that were laid out anew.
+
+        llama.cpp repacks some layouts for the processor and goes on mapping the file around them: it reports
+        both, but the system takes the pages of the file back when memory gets short.
+        """
+        reported = self._log.mebibytes(r"model buffer size") or model.size_bytes
+        repacked = self._log.mebibytes(r"REPACK model buffer size")
+        return reported - min(repacked, max(0, reported - model.size_bytes))
 
     def _threads_to_begin(self) -> int:
         """Leave alone the cores that others used both before and after the model was read."""
@@ -149,19 +200,7 @@ class Loader:
         return max(1, self._n_threads - others)
 
 
-def _place(n_gpu_layers: int) -> str:
-    if not llama.supports_gpu() or n_gpu_layers == 0:
-        return "CPU"
-    return "GPU, all layers" if n_gpu_layers < 0 else f"GPU, {n_gpu_layers} layers"
-
-
-def device_in_use(on_gpu: bool) -> tuple[str, str]:
-    """Return what inference runs on, and why."""
-    gpus = [device for device in llama.devices() if device.kind in ("gpu", "igpu")]
-    if on_gpu and gpus:
-        return gpus[0].description or gpus[0].name, ""
-    if gpus:
-        return "CPU", "chosen in the settings, or the graphics memory is too small"
-    libraries = " ".join(path.name for path in llama.LIBRARY_FOLDER.iterdir())
-    has_gpu_code = any(f"ggml-{name}" in libraries for name in _GPU_BACKENDS)
-    return "CPU", "no GPU found" if has_gpu_code else "this build has no GPU support"
+def _parking(loaded: Loaded) -> int:
+    """Return the memory for what does not run: the size of the cache, at most a quarter of what is free."""
+    _, free_bytes = hardware.memory()
+    return min(loaded.kv_bytes or STATE_LIMIT_BYTES, (free_bytes or STATE_LIMIT_BYTES) // 4)

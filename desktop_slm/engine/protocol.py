@@ -19,15 +19,31 @@ from desktop_slm.engine.api import (
     Pooling,
     Probe,
 )
+from desktop_slm.errors import ContextExceeded, DesktopSlmError
 from desktop_slm.processes.sandbox import SandboxLevel
+
+STATE_LIMIT_BYTES = 1024 * 1024 * 1024
+"""Largest state of a conversation that is handed out or taken back."""
+FRAME_LIMIT_BYTES = STATE_LIMIT_BYTES + 16 * 1024 * 1024
+"""Longest message between client and worker: such a state and its tokens."""
 
 
 class Open(msgspec.Struct, frozen=True, tag="open"):
-    """Start: folders that hold models, and the folder to write to (only when quantizing)."""
+    """Start.
+
+    Attributes:
+        read_paths: Folders that hold models.
+        write_paths: The folder to write to, only when quantizing.
+        n_threads: Threads, 0 for one per core.
+        without_gpu: Models whose loading on the GPU has ended a worker.
+        no_gpu: Why no GPU may be used at all; empty when one may.
+    """
 
     read_paths: tuple[str, ...] = ()
     write_paths: tuple[str, ...] = ()
     n_threads: int = 0
+    without_gpu: tuple[str, ...] = ()
+    no_gpu: str = ""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +184,12 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
     level: SandboxLevel
 
 
+class Trying(msgspec.Struct, frozen=True, tag="trying"):
+    """A model is about to be loaded on the GPU: if the worker dies now, that was the reason."""
+
+    path: str
+
+
 class Events(msgspec.Struct, frozen=True, tag="events"):
     """Events of generate jobs, in order, as pairs of id and event."""
 
@@ -256,6 +278,7 @@ class Failed(Answer, frozen=True, kw_only=True, tag="failed"):
 AnyAnswer = (
     Beat
     | Opened
+    | Trying
     | Events
     | Ready
     | Counts
@@ -270,3 +293,18 @@ AnyAnswer = (
     | Dropped
     | Failed
 )
+
+
+def failure(number: int, error: DesktopSlmError) -> Failed:
+    """Return an error as the answer to order ``number``."""
+    needed, available = 0, 0
+    if isinstance(error, ContextExceeded):
+        needed, available = error.needed, error.available
+    return Failed(
+        id=number,
+        code=error.code,
+        title=error.title,
+        message=error.message,
+        needed=needed,
+        available=available,
+    )

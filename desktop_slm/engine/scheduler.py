@@ -23,17 +23,21 @@ from desktop_slm.engine.api import (
     Usage,
 )
 from desktop_slm.engine.job import Context, Job, Vocabulary
-from desktop_slm.engine.sequences import Resident, Sequences, common_length
+from desktop_slm.engine.sequences import Resident, Sequences, common_length, spelled_alike
+from desktop_slm.engine.states import Adapters
 from desktop_slm.engine.text import LOOP_INTERVAL, is_loop
 from desktop_slm.errors import DesktopSlmError
 
 RUNNING_MAX = 8
 SEQUENCES = 16
+RECURRENT_SEQUENCES = 8  # a recurrent state has its full size from the start: 56 MB in Granite 4 H Tiny
 BATCH_TOKENS = 512
+_PARKING_BYTES = 512 * 1024 * 1024
 _FIRST_SLICE = 128  # until it is known how fast prompts are read
 _SLICE_S = 1.0  # so long may one batch take: jobs are cancelled, and others begin, between batches
 _SHARED_SLICE = 64  # prompt tokens per step while someone watches an answer appear
 _WORTH_WAITING = 12  # tokens of a prefix that another job is about to have decoded
+_STOPS = 2  # places where the reading of a prompt pauses for others that share its start
 _FLUSH_S = 0.033  # thirty frames a second: a wake-up of the app per token would cost decoding speed
 
 
@@ -45,6 +49,8 @@ class Scheduler:
         vocabulary: Of its model.
         forgets: The model's memory cannot drop a part of a sequence.
         emit: Takes pairs of job id and event, in order.
+        n_seq: Sequences of the context; half of them run, and two more for interactive jobs.
+        parking_bytes: Memory for sequences that are not running.
     """
 
     def __init__(
@@ -54,12 +60,15 @@ class Scheduler:
         *,
         forgets: bool,
         emit: Callable[[list[tuple[int, EngineEvent]]], None],
+        n_seq: int = SEQUENCES,
+        parking_bytes: int = _PARKING_BYTES,
     ) -> None:
         self._context = context
         self._vocabulary = vocabulary
         self._emit = emit
         self._forgets = forgets
-        self._sequences = Sequences(context, SEQUENCES, forgets)
+        self._running_max = n_seq // 2
+        self._sequences = Sequences(context, n_seq, parking_bytes)
         self._waiting: list[Job] = []
         self._running: list[Job] = []
         self._out: list[tuple[int, EngineEvent]] = []
@@ -67,11 +76,17 @@ class Scheduler:
         self._slice = _FIRST_SLICE
         self._debt_s = 0.0
         self._solo_s = 0.0
+        self._adapters: Adapters = ()  # in force on the context
 
     @property
     def idle(self) -> bool:
         """Nothing runs or waits."""
         return not self._running and not self._waiting
+
+    @property
+    def watched(self) -> bool:
+        """Someone waits for an answer."""
+        return any(job.interactive for job in [*self._running, *self._waiting])
 
     def submit(self, job: Job) -> None:
         """Queue a job: interactive ones before background ones, else in order."""
@@ -79,6 +94,26 @@ class Scheduler:
         if job.interactive:
             at = sum(other.interactive for other in self._waiting)
         self._waiting.insert(at, job)
+
+    # Conversations
+
+    def respelled(self, conversation: str, tokens: list[int]) -> list[int]:
+        """Return a prompt with what is kept of ``conversation`` spelled as there; see `spelled_alike`."""
+        held = self._sequences.known(conversation) if conversation else None
+        return spelled_alike(held.tokens, tokens, self._vocabulary.spelling) if held is not None else tokens
+
+    def kept_tokens(self, conversation: str) -> int:
+        """Return how many tokens are kept for ``conversation``, in the cache or parked."""
+        held = self._sequences.known(conversation)
+        return len(held.tokens) if held is not None else 0
+
+    def save_state(self, conversation: str, limit_bytes: int) -> tuple[list[int], bytes | bytearray] | None:
+        """Return what is kept for ``conversation``: tokens and llama.cpp's state; see `Sequences.save`."""
+        return self._sequences.save(conversation, limit_bytes)
+
+    def restore_state(self, conversation: str, tokens: list[int], data: bytes) -> int:
+        """Take a saved state back between two steps; return how many of its tokens are there now."""
+        return self._sequences.restore(conversation, tokens, data)
 
     def find(self, number: int) -> Job | None:
         """Return the job with this id; may be called from any thread."""
@@ -136,7 +171,7 @@ class Scheduler:
     def _admit(self) -> None:
         """Start waiting jobs while there are slots and cells."""
         for job in list(self._waiting):
-            if len(self._running) >= RUNNING_MAX + 2 * job.interactive:
+            if len(self._running) >= self._running_max + 2 * job.interactive:
                 return
             if self._comes_for_free(job):
                 continue
@@ -145,38 +180,55 @@ class Scheduler:
             taken = self._take(job)
             if taken is None:
                 return
-            job.resident, length = taken
-            if not job.counted:
-                job.counted, job.reused = True, length
+            job.start(*taken)
             self._waiting.remove(job)
             self._running.append(job)
 
     def _take(self, job: Job) -> tuple[Resident, int] | None:
         if not job.exact:
-            return self._sequences.take(job.tokens)
-        fresh = self._sequences.take_fresh()
+            return self._sequences.take(job.tokens, job.adapters, job.conversation)
+        fresh = self._sequences.take_fresh(job.adapters, job.conversation)
         return (fresh, 0) if fresh is not None else None
 
     def _comes_for_free(self, job: Job) -> bool:
         """Tell whether a running job is about to decode a start that this one shares: it waits for that."""
         if job.exact:
             return False
-        _, length = self._sequences.best_prefix(job.tokens)
+        _, length = self._sequences.best_prefix(job.tokens, job.adapters)
         for other in self._running:
+            if other.adapters != job.adapters:
+                continue
             if other.pending > 1 and other.interactive >= job.interactive:
                 shared = min(common_length(other.tokens, job.tokens), len(job.tokens) - 1)
-                if shared > length + _WORTH_WAITING and other.resident is not None:
+                if shared > length + _WORTH_WAITING and self._will_share(other, shared):
                     return True
         return False
 
+    def _will_share(self, job: Job, length: int) -> bool:
+        """Tell whether others will be able to share the first ``length`` tokens of ``job``; see to it."""
+        if job.resident is None:
+            return False
+        if self._context.rolls_back:
+            return True
+        if job.exact or len(job.resident.tokens) >= length:
+            return False
+        if not any(length - _WORTH_WAITING <= known <= length for known in job.checkpoints):
+            if len(job.checkpoints) > _STOPS:
+                return False
+            job.checkpoints.add(length)
+        return True
+
     def _make_room(self, job: Job) -> bool:
         """Evict idle sequences until ``job`` probably fits beside the running ones."""
-        source, length = (None, 0) if job.exact else self._sequences.best_prefix(job.tokens)
-        expected = len(job.tokens) - length + job.reserve
+        source, length = (None, 0) if job.exact else self._sequences.best_prefix(job.tokens, job.adapters)
+        resident = source if isinstance(source, Resident) else None
+        expected = len(job.tokens) + job.reserve - (length if resident is not None else 0)
+        if source is not None and resident is None:
+            expected = max(expected, len(source.tokens))  # parked: it is loaded whole, then cut
         expected += sum(other.pending + other.reserve for other in self._running)
         while self._sequences.cells_used() + expected > self._context.n_ctx:
             if not self._sequences.evict(spare=source):
-                if source is not None and not source.busy and not self._running:
+                if resident is not None and not resident.busy and not self._running:
                     # Only what it would build on is left: its tail goes when it is taken.
                     return True
                 return not self._running
@@ -186,9 +238,10 @@ class Scheduler:
 
     def _choose(self) -> list[tuple[Job, int]]:
         """Return the jobs of the next batch and how many tokens each decodes."""
-        interactive = [job for job in self._running if job.interactive]
-        background = [job for job in self._running if not job.interactive]
-        watched = any(job.pending == 1 for job in interactive)
+        group = self._group()
+        interactive = [job for job in group if job.interactive]
+        background = [job for job in group if not job.interactive]
+        watched = any(job.pending == 1 and job.interactive for job in self._running)
         chosen = [(job, 1) for job in interactive if job.pending == 1]
         prompts = [job for job in interactive if job.pending > 1]
         if interactive and (prompts or self._debt_s > 0):
@@ -202,17 +255,37 @@ class Scheduler:
         if watched and background:
             room = min(room, _SHARED_SLICE)
         for job in prompts[:1] if watched else prompts:
-            size = min(room, job.pending)
+            size = min(room, self._readable(job))
             if size <= 0:
                 break
             chosen.append((job, size))
             room -= size
         return chosen
 
+    def _readable(self, job: Job) -> int:
+        """Return how many tokens ``job`` can read in one go: up to its next checkpoint."""
+        read = len(job.tokens) - job.pending
+        stops = () if self._context.rolls_back else job.checkpoints
+        return min([job.pending, *(stop - read for stop in stops if stop > read)])
+
+    def _group(self) -> list[Job]:
+        """Return the jobs that may share a batch: those with the same adapters; sets of them take turns."""
+        sets = list(dict.fromkeys(job.adapters for job in self._running))
+        if len(sets) < 2:
+            return self._running
+        if self._debt_s > 0:  # what background work took is given back
+            sets = list(dict.fromkeys(job.adapters for job in self._running if job.interactive)) or sets
+        later = sets[sets.index(self._adapters) + 1 :] if self._adapters in sets else []
+        turn = (later or sets)[0]
+        return [job for job in self._running if job.adapters == turn]
+
     # Decoding
 
     def _decode(self, batch: list[tuple[Job, int]]) -> None:
         context = self._context
+        if batch[0][0].adapters != self._adapters:
+            self._adapters = batch[0][0].adapters
+            context.set_adapters(self._adapters)
         started = time.perf_counter()
         outputs: list[tuple[Job, int]] = []
         context.clear_batch()
@@ -236,6 +309,7 @@ class Scheduler:
                 self._sequences.append(resident, job.tokens[start : start + size])
                 if start < job.n_prompt:
                     self._tell_progress(job)
+                    self._note_checkpoint(job, resident)
         now = time.perf_counter()
         for job, index in outputs:
             self._sample(job, index, now)
@@ -262,6 +336,7 @@ class Scheduler:
         for job, _ in batch:
             if job.resident is not None:
                 self._sequences.rewind(job.resident, len(job.resident.tokens))
+                job.reused = min(job.reused, len(job.resident.tokens))
         if result == 2:  # aborted: a job was cancelled
             return
         if result == 1 and self._sequences.evict():
@@ -275,13 +350,18 @@ class Scheduler:
         raise RuntimeError(f"llama_decode returned {result}")
 
     def _preempt(self) -> None:
-        """Send the newest job, a background one if there is any, back to wait; it will re-read its text."""
+        """Send the newest job, a background one if there is any, back to wait, and park what it has read."""
         job = min(self._running[::-1], key=lambda job: job.interactive)
         self._running.remove(job)
         if job.resident is not None:
-            self._sequences.drop(job.resident)
+            if not self._sequences.park(job.resident):
+                self._sequences.drop(job.resident)
             job.resident = None
         self._waiting.insert(0, job)
+
+    def _note_checkpoint(self, job: Job, resident: Resident) -> None:
+        if len(resident.tokens) in job.checkpoints and not self._context.rolls_back and not job.exact:
+            self._sequences.checkpoint(resident)
 
     def _tell_progress(self, job: Job) -> None:
         if job.resident is not None and len(job.tokens) == job.n_prompt:
@@ -303,7 +383,9 @@ class Scheduler:
             self._finish(job, "stop")
             return
         job.tokens.append(token)
-        job.text += job.stream.feed(self._vocabulary.piece(token))
+        pieces = job.stream.feed(self._vocabulary.piece(token))
+        job.text += pieces
+        job.thought = job.thought or any(kind == "reasoning" for kind, _ in pieces)
         answered = len(job.tokens) - job.n_prompt
         if job.stream.stopped:
             self._finish(job, "stop")
@@ -319,7 +401,8 @@ class Scheduler:
     def _finish(self, job: Job, reason: FinishReason) -> None:
         self._running.remove(job)
         if job.resident is not None:
-            self._sequences.release(job.resident, chat=job.interactive)
+            lasting = not job.settled or (self._context.rolls_back and not job.thought)
+            self._sequences.release(job.resident, chat=job.interactive, settled=job.settled, lasting=lasting)
             job.resident = None
         self._conclude(job, reason)
 

@@ -1,8 +1,26 @@
-"""Where the tokens of a text begin and end in it."""
+"""Where the tokens of a text begin and end in it, and how many there are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
+
+from desktop_slm.engine import protocol as p
+
+
+class Tokenizer(Protocol):
+    """What is asked of `llama.Model`."""
+
+    def tokenize(self, text: str) -> list[int]: ...  # noqa: D102 - see llama.Model
+    def piece(self, token: int) -> bytes: ...  # noqa: D102
+
+
+def about_text(model: Tokenizer, order: p.CountTexts | p.FindSpans) -> p.Counts | p.Spans:
+    """Answer an order about the tokens of texts."""
+    if isinstance(order, p.CountTexts):
+        return p.Counts(id=order.id, counts=tuple(len(model.tokenize(text)) for text in order.texts))
+    pieces = [model.piece(token) for token in model.tokenize(order.text)]
+    return p.Spans(id=order.id, ends=tuple(span_ends(order.text, pieces)))
 
 
 def span_ends(text: str, pieces: Sequence[bytes]) -> list[int]:

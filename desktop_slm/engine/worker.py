@@ -13,14 +13,18 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Collection
 
-from desktop_slm.engine import calibrate, chain, embedding, forms, hardware, llama, sampling
+from desktop_slm.engine import calibrate, chain, forms, hardware, llama, sampling
 from desktop_slm.engine import protocol as p
-from desktop_slm.engine.api import EngineEvent, GenerateRequest, Hardware, ModelSpec
+from desktop_slm.engine.api import EngineEvent, GenerateRequest, Hardware, Message, ModelSpec
+from desktop_slm.engine.encoding import Encoding
 from desktop_slm.engine.job import Job
-from desktop_slm.engine.loading import LoadedModel, Loader, device_in_use
+from desktop_slm.engine.ladder import Ladder
+from desktop_slm.engine.loading import LoadedModel, Loader
 from desktop_slm.engine.scheduler import Stage, random_seed
-from desktop_slm.engine.spans import span_ends
+from desktop_slm.engine.sequences import common_length
+from desktop_slm.engine.spans import about_text
 from desktop_slm.errors import (
     ContextExceeded,
     DesktopSlmError,
@@ -46,9 +50,10 @@ def main(channel: Channel) -> None:
         device_paths=[path for pattern in _GPU_DEVICES for path in glob.glob(pattern)] if gpu else (),  # noqa: PTH207
         allow_unix_sockets=gpu,
     )
-    worker = Worker(channel, opening.n_threads)
+    channel.frame_limit_bytes = p.FRAME_LIMIT_BYTES
+    worker = Worker(channel, opening.n_threads, opening.without_gpu)
     channel.subscribe(p.AnyOrder, worker.receive)
-    worker.start()
+    worker.start(opening.no_gpu)
     channel.send(p.Opened(level))
     worker.serve()
 
@@ -56,7 +61,7 @@ def main(channel: Channel) -> None:
 class Worker:
     """Takes orders and answers them."""
 
-    def __init__(self, channel: Channel, n_threads: int) -> None:
+    def __init__(self, channel: Channel, n_threads: int, without_gpu: Collection[str] = ()) -> None:
         self._channel = channel
         self._n_threads = n_threads or hardware.physical_cores()
         self._orders: queue.SimpleQueue[p.Order] = queue.SimpleQueue()
@@ -68,7 +73,17 @@ class Worker:
         self._stage: Stage = "starting"
         self._stage_since = time.monotonic()
         self._log = llama.Log()
-        self._loader = Loader(self._log, self._n_threads, emit=self.emit, template_runs=self.template_runs)
+        self._ladder = Ladder(self._log, self._tell_gpu_trial, without_gpu)
+        self._loader = Loader(
+            self._log, self._n_threads, self._ladder, emit=self.emit, template_runs=self.template_runs
+        )
+        self._encoding = Encoding(
+            self._ladder,
+            self._log,
+            send=channel.send,
+            threads=self._threads_now,
+            shared=lambda: self._current,
+        )
         self._calibrator = calibrate.Calibrator(self._loader, self._log, self._n_threads)
 
     # On the channel's thread
@@ -97,26 +112,28 @@ class Worker:
             job.cancelled = True
             if current.scheduler.worth_aborting():
                 current.context.abort()
+        self._encoding.cancel(number)
         self._queue(p.Cancel(id=number))  # wakes the main thread
 
     def _answer_at_once(self, order: p.CountTexts | p.FindSpans) -> bool:
         if not self._model_lock.acquire(blocking=False):
             return False
         try:
-            if self._current is None or self._current.spec != order.model:
+            if self._current is None or not self._holds(order.model):
                 return False
-            self._channel.send(_about_text(self._current.model, order))
+            self._channel.send(about_text(self._current.model, order))
             return True
         finally:
             self._model_lock.release()
 
     # On the main thread
 
-    def start(self) -> None:
-        """Load the backends and show signs of life."""
+    def start(self, no_gpu: str = "") -> None:
+        """Load the backends and show signs of life; ``no_gpu`` is why no GPU may be used."""
         self._log.start()
         llama.start_backend()
         self._log.stop()
+        self._ladder.startup_lines, self._ladder.no_gpu = list(self._log.lines), no_gpu
         self._enter("idle")
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 
@@ -125,22 +142,39 @@ class Worker:
         while True:
             scheduler = self._current.scheduler if self._current else None
             busy = scheduler is not None and not scheduler.idle
+            busy = busy or not self._encoding.idle
             self._take_orders(wait=not busy and not self._held and not self._later)
             if self._held and (scheduler is None or scheduler.idle):
                 held, self._held = self._held, []
                 for order in held:
                     self._carry_out(order)
-            if self._current and not self._current.scheduler.idle:
-                self._enter("decoding")
-                self._current.scheduler.step()
-            elif self._later:
+            if self._step():
+                continue
+            if self._later:
                 self._carry_out(self._later.pop(0))
             else:
                 self._enter("idle")
 
+    def _step(self) -> bool:
+        """Compute one batch of each resident model; False when there was nothing to do."""
+        scheduler = self._current.scheduler if self._current else None
+        writes, started = scheduler is not None and not scheduler.idle, time.perf_counter()
+        watched = scheduler is not None and scheduler.watched
+        if scheduler is not None and writes:
+            self._enter("decoding")
+            scheduler.step()
+        if self._encoding.idle:
+            return writes
+        self._enter("embedding")
+        self._encoding.step(watched=watched, elapsed_s=time.perf_counter() - started)
+        return True
+
     def emit(self, items: list[tuple[int, EngineEvent]]) -> None:
         """Send events of generate jobs."""
         self._channel.send(p.Events(tuple(items)))
+
+    def _tell_gpu_trial(self, path: str) -> None:
+        self._channel.send(p.Trying(path))
 
     def template_runs(self, running: bool) -> None:
         """Foreign template code begins or ends: the app ends this process when it takes too long."""
@@ -158,7 +192,10 @@ class Worker:
 
     def _take_orders(self, wait: bool) -> None:
         if wait:
-            self._carry_out(self._orders.get())
+            try:
+                self._carry_out(self._orders.get(timeout=self._encoding.rest_s()))
+            except queue.Empty:
+                self._encoding.let_go()
         while not self._orders.empty():
             self._carry_out(self._orders.get())
 
@@ -174,12 +211,15 @@ class Worker:
             self._cancelled.discard(order.id)
             self._channel.send(p.Dropped(id=order.id))
         except DesktopSlmError as error:
-            self._channel.send(_failure(order.id, error))
+            self._channel.send(p.failure(order.id, error))
 
     def _act(self, order: p.Order) -> None:
         match order:
             case p.Cancel():
                 self._finish_cancel(order.id)
+            case p.Load() | p.CountTexts() | p.FindSpans() if self._for_encoder(order.model):
+                self._enter("loading")
+                self._encoding.answer(order, lambda: order.id not in self._cancelled)
             case p.Load(model=spec):
                 if self._use(spec, order) and self._current:
                     self._channel.send(p.Ready(id=order.id, loaded=self._current.loaded))
@@ -188,14 +228,20 @@ class Worker:
                     self._submit(order, self._current)
             case p.CountTexts() | p.FindSpans():
                 if self._use(order.model, order) and self._current:
-                    self._channel.send(_about_text(self._current.model, order))
+                    self._channel.send(about_text(self._current.model, order))
             case p.CountPrompt():
                 if self._use(order.model, order) and self._current:
                     prompt = self._current.template.prompt(order.messages)
                     self._channel.send(p.Counts(id=order.id, counts=(len(prompt.tokens),)))
-            case p.Embed():
+            case p.Embed() | p.Rerank():
+                self._encoding.submit(order)
+            case p.KeptTokens() | p.SaveState():
+                current = self._current if self._current and self._current.spec == order.model else None
+                self._channel.send(_about_conversation(current, order))
+            case p.RestoreState():
                 if self._use(order.model, order) and self._current:
-                    self._embed(order, self._current.model)
+                    count = self._current.restore_state(order.conversation, order.state)
+                    self._channel.send(p.Counts(id=order.id, counts=(count,)))
             case p.Measure():
                 self._measure(order)
             case p.Quantize():
@@ -217,6 +263,7 @@ class Worker:
         job = self._current.scheduler.find(number) if self._current else None
         if job is not None:
             job.cancelled = True
+        self._encoding.cancel(number)
         for held in [held for held in self._held if held.id == number]:
             self._held.remove(held)
             self._channel.send(p.Dropped(id=number))
@@ -227,20 +274,30 @@ class Worker:
 
     def _use(self, spec: ModelSpec, order: p.Order) -> bool:
         """Have ``spec`` in memory; False when the order was put back until other jobs are done."""
-        if self._current is not None and self._current.spec == spec and not self._held:
+        if self._holds(spec) and not self._held:
             return True
         if self._current is not None and not self._current.scheduler.idle:
             self._held.append(order)
             return False
-        if self._current is None or self._current.spec != spec:
+        if not self._holds(spec):
             self._load(spec, order.id)
         return True
+
+    def _holds(self, spec: ModelSpec) -> bool:
+        """Tell whether ``spec`` is in memory, as its file is now."""
+        return self._current is not None and self._current.spec == spec and not self._current.changed()
+
+    def _for_encoder(self, spec: ModelSpec) -> bool:
+        """Tell whether an order about a model goes to the encoder beside the one that writes."""
+        return not (self._current and self._current.spec == spec) and self._encoding.serves(spec)
 
     # Loading
 
     def _load(self, spec: ModelSpec, number: int) -> None:
         self._enter("loading")
         self._free()
+        if not calibrate.fits_beside(spec):
+            self._encoding.let_go()
         with self._model_lock:
             self._log.start()
             try:
@@ -253,6 +310,7 @@ class Worker:
     def _free(self) -> None:
         with self._model_lock:
             if self._current is not None:
+                self._encoding.let_go(self._current.model)
                 self._current.close()
                 self._current = None
 
@@ -263,23 +321,27 @@ class Worker:
         if not current.model.generates:
             raise ModelUnsupported("This model cannot write text", "Choose a chat model for this.")
         arrived = time.perf_counter()
+        adapters = current.context.adapters.ready(request.adapters)
         grammar = forms.grammar_of(request)  # leaves no room for thoughts
         prompt = current.template.prompt(
             request.messages, prefill=request.prefill, reasoning=request.reasoning and not grammar
         )
-        if len(prompt.tokens) + 1 > current.context.n_ctx:
-            raise ContextExceeded(len(prompt.tokens) + 1, current.context.n_ctx)
-        if not prompt.tokens:
+        tokens = current.scheduler.respelled(request.conversation, prompt.tokens)
+        if len(tokens) + 1 > current.context.n_ctx:
+            raise ContextExceeded(len(tokens) + 1, current.context.n_ctx)
+        if not tokens:
             raise InvalidRequest("There is nothing to answer", "Write a message first.")
         job = Job(
             order.id,
             request,
-            prompt.tokens,
-            self._sampler(request, current, grammar, prompt.tokens),
+            tokens,
+            self._sampler(request, current, grammar, tokens),
             prompt.stream(request.stop),
             arrived,
-            failed=lambda error: self._channel.send(_failure(order.id, error)),
+            _settled(current, request, prompt.tokens) + len(tokens) - len(prompt.tokens),
+            failed=lambda error: self._channel.send(p.failure(order.id, error)),
         )
+        job.adapters = adapters
         current.scheduler.submit(job)
         job.cancelled = order.id in self._cancelled
 
@@ -295,22 +357,14 @@ class Worker:
         """Work on a grammar begins or ends: the app ends this process when it takes too long."""
         self._enter("grammar" if running else "decoding")
 
-    def _embed(self, order: p.Embed, model: llama.Model) -> None:
-        self._enter("embedding")
-        prompts = [_for_embedding(model, text) for text in order.texts]
-        n_ctx = max((len(prompt) for prompt in prompts), default=1)
-        if n_ctx > model.n_ctx_train:
-            raise ContextExceeded(n_ctx, model.n_ctx_train)
-        vectors = embedding.embed(model, prompts, order.pooling, n_ctx=n_ctx, n_threads=self._threads_now())
-        self._channel.send(p.Vectors(id=order.id, vectors=tuple(vectors)))
-
     def _measure(self, order: p.Measure) -> None:
         """Measure a model when there is nothing else to do; what comes meanwhile is done first."""
 
         def nothing_came() -> bool:
             return self._orders.empty()
 
-        if self._held or not nothing_came() or (self._current and not self._current.scheduler.idle):
+        busy = bool(self._current and not self._current.scheduler.idle) or not self._encoding.idle
+        if self._held or busy or not nothing_came():
             self._later.append(order)
             return
         if self._current and self._current.spec != order.model and not calibrate.fits_beside(order.model):
@@ -332,7 +386,7 @@ class Worker:
         total, free = hardware.memory()
         found = llama.devices()
         cpu = next((device for device in found if device.kind == "cpu"), None)
-        device, reason = device_in_use(llama.supports_gpu())
+        device, reason = self._ladder.place_without_model()
         if self._current is not None:
             device, reason = self._current.loaded.device, self._current.loaded.reason
         return Hardware(
@@ -349,28 +403,20 @@ class Worker:
         )
 
 
-def _about_text(model: llama.Model, order: p.CountTexts | p.FindSpans) -> p.Counts | p.Spans:
-    if isinstance(order, p.CountTexts):
-        return p.Counts(id=order.id, counts=tuple(len(model.tokenize(text)) for text in order.texts))
-    pieces = [model.piece(token) for token in model.tokenize(order.text)]
-    return p.Spans(id=order.id, ends=tuple(span_ends(order.text, pieces)))
+def _about_conversation(current: LoadedModel | None, order: p.KeptTokens | p.SaveState) -> p.Counts | p.Saved:
+    if isinstance(order, p.SaveState):
+        state = current.save_state(order.conversation, order.limit_bytes) if current else None
+        return p.Saved(id=order.id, state=state)
+    count = current.scheduler.kept_tokens(order.conversation) if current else 0
+    return p.Counts(id=order.id, counts=(count,))
 
 
-def _for_embedding(model: llama.Model, text: str) -> list[int]:
-    """Return the tokens of a text with the control tokens that an embedding model was trained with."""
-    tokens = model.tokenize(text, add_special=True)
-    return tokens or [max(0, model.bos_token)]
+def _settled(current: LoadedModel, request: GenerateRequest, tokens: list[int]) -> int:
+    """Return how much of a prompt its conversation's next one begins with, whatever is answered and asked.
 
-
-def _failure(number: int, error: DesktopSlmError) -> p.Failed:
-    needed, available = 0, 0
-    if isinstance(error, ContextExceeded):
-        needed, available = error.needed, error.available
-    return p.Failed(
-        id=number,
-        code=error.code,
-        title=error.title,
-        message=error.message,
-        needed=needed,
-        available=available,
-    )
+    Thoughts are left out of it, and what a template puts before them.
+    """
+    if not request.conversation:
+        return 0
+    following = (*request.messages, Message("assistant", "A"), Message("user", "Q"))
+    return common_length(tokens, current.template.prompt(following, reasoning=request.reasoning).tokens)

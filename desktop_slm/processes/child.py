@@ -112,6 +112,7 @@ class Child(Generic[Out]):
         rss_limit_bytes: Resident memory over which it is killed, 0 for no limit.
         cpu_limit_s: CPU seconds over which it is killed, 0 for no limit; see `renew_cpu`.
         variables: Environment variables besides those of `environment`.
+        frame_limit_bytes: Longest message in either direction; 0 for the usual limit.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class Child(Generic[Out]):
         rss_limit_bytes: int = 0,
         cpu_limit_s: float = 0,
         variables: Mapping[str, str] | None = None,
+        frame_limit_bytes: int = 0,
     ) -> None:
         if entry not in ENTRIES:
             raise ValueError(f"{entry} is not an entry of a child")
@@ -138,12 +140,16 @@ class Child(Generic[Out]):
         self._send_lock = threading.Lock()
         self._closed = False
         self._over = threading.Event()
+        self._frame_limit_bytes = frame_limit_bytes
         self._rss_limit_bytes = rss_limit_bytes
         self._cpu_limit_s = cpu_limit_s
         self._cpu_start_s = 0.0
         self._process = _start(entry, variables)
         self._stdin = cast(IO[bytes], self._process.stdin)
         self._stdout = cast(IO[bytes], self._process.stdout)
+        if frame_limit_bytes:
+            wire.widen(self._stdin.fileno())
+            wire.widen(self._stdout.fileno())
         self._stderr = cast(IO[bytes], self._process.stderr)
         self.pid = self._process.pid
         self._log_thread = self._thread("log", self._keep_log)
@@ -167,7 +173,7 @@ class Child(Generic[Out]):
         Raises:
             ChildGone: It has ended, or is being stopped.
         """
-        frame = wire.encode(message)
+        frame = wire.encode(message, self._frame_limit_bytes)
         with self._send_lock:
             if self._closed:
                 raise ChildGone(self.name)
@@ -231,7 +237,7 @@ class Child(Generic[Out]):
         """Deliver messages until the stream ends, then the death."""
         descriptor = self._stdout.fileno()
         try:
-            while (payload := wire.read_frame(descriptor)) is not None:
+            while (payload := wire.read_frame(descriptor, self._frame_limit_bytes)) is not None:
                 self._on_message(self._decoder.decode(payload))
         except wire.FrameError as error:
             self.kill(f"was ended because it sent something that is no message: {error}")
@@ -334,8 +340,9 @@ class Channel:
         self._output = output_descriptor
         self._send_lock = threading.Lock()
         self._lock = threading.Lock()
-        self._queue: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._handler: Callable[[bytes], None] | None = None
+        self._queue: queue.SimpleQueue[bytes | bytearray] = queue.SimpleQueue()
+        self._handler: Callable[[bytes | bytearray], None] | None = None
+        self.frame_limit_bytes = 0  # longest message in either direction, 0 for the usual limit
         self._thread: threading.Thread | None = None
         self._decoders: dict[Any, wire.Decoder[Any]] = {}
 
@@ -350,9 +357,9 @@ class Channel:
 
     def send(self, message: msgspec.Struct) -> None:
         """Send one message to the app; ends the process when the app is gone."""
-        self.send_frames(wire.encode(message))
+        self.send_frames(wire.encode(message, self.frame_limit_bytes))
 
-    def send_frames(self, frames: bytes) -> None:
+    def send_frames(self, frames: bytes | bytearray) -> None:
         """Send frames that `wire.encode` made, joined: one system call for many messages."""
         with self._send_lock:
             try:
@@ -370,7 +377,7 @@ class Channel:
         """Give every further message to ``handle``, on the reader thread."""
         decoder = self._decoder(types)
 
-        def decode(payload: bytes) -> None:
+        def decode(payload: bytes | bytearray) -> None:
             handle(decoder.decode(payload))
 
         with self._lock:
@@ -384,8 +391,8 @@ class Channel:
             self._decoders[types] = wire.Decoder(types)
         return self._decoders[types]
 
-    def _next(self) -> bytes:
-        payload = wire.read_frame(self._input)
+    def _next(self) -> bytes | bytearray:
+        payload = wire.read_frame(self._input, self.frame_limit_bytes)
         if payload is None:
             os._exit(0)
         return payload

@@ -1,169 +1,13 @@
-"""The scheduler against a context that computes nothing but checks everything.
-
-Its "model" draws the next token as a hash of the sequence so far, so an answer is right only if exactly the
-right tokens lay in the cache at the right positions, however requests were batched, shared or preempted.
-"""
-
-import zlib
+"""The scheduler against a context that computes nothing but checks everything; see `engine_checking`."""
 
 import pytest
+from engine_checking import Run, expected, job
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desktop_slm.engine.api import (
-    Finished,
-    GenerateRequest,
-    Message,
-    ModelSpec,
-    PromptProgress,
-    Sampling,
-    Text,
-)
-from desktop_slm.engine.job import Job
-from desktop_slm.engine.scheduler import BATCH_TOKENS, RUNNING_MAX, SEQUENCES, Scheduler
+from desktop_slm.engine.api import PromptProgress, Text
+from desktop_slm.engine.scheduler import RECURRENT_SEQUENCES, RUNNING_MAX, SEQUENCES
 from desktop_slm.engine.sequences import common_length
-from desktop_slm.engine.text import TextStream
-
-END = 999
-
-
-def next_token(tokens):
-    value = zlib.crc32(repr(tokens).encode())
-    return END if value % 40 == 0 else value % 900
-
-
-class CheckingContext:
-    """A KV cache of cells: (position, token, set of sequences)."""
-
-    def __init__(self, n_ctx, forgets=False, abort_every=0):
-        self.n_ctx = n_ctx
-        self.forgets = forgets
-        self.abort_every = abort_every
-        self.cells = []
-        self.batch = []
-        self.outputs = {}
-        self.decoded = 0
-        self.calls = 0
-
-    def clear_batch(self):
-        self.batch = []
-
-    def add(self, token, position, sequence, logits):
-        self.batch.append((token, position, sequence, logits))
-        return len(self.batch) - 1
-
-    def held(self, sequence):
-        cells = sorted((c[0], c[1]) for c in self.cells if sequence in c[2])
-        assert [p for p, _ in cells] == list(range(len(cells))), "holes or doubles in a sequence"
-        return [t for _, t in cells]
-
-    def decode(self):
-        self.calls += 1
-        assert 0 < len(self.batch) <= BATCH_TOKENS
-        if len(self.cells) + len(self.batch) > self.n_ctx:
-            return 1
-        aborts = self.abort_every and self.calls % self.abort_every == 0
-        for token, position, sequence, _ in self.batch[: len(self.batch) // 2 if aborts else None]:
-            assert position == len(self.held(sequence)), "a token at the wrong position"
-            self.cells.append((position, token, {sequence}))
-        if aborts:
-            return 2
-        self.decoded += len(self.batch)
-        self.outputs = {
-            index: next_token(self.held(sequence)[: position + 1])
-            for index, (_, position, sequence, logits) in enumerate(self.batch)
-            if logits
-        }
-        return 0
-
-    def remove(self, sequence, start=0):
-        mine = [c for c in self.cells if sequence in c[2]]
-        if self.forgets and start and any(c[0] >= start for c in mine):
-            return False
-        for cell in mine:
-            if cell[0] >= start:
-                cell[2].discard(sequence)
-        self.cells = [c for c in self.cells if c[2]]
-        return True
-
-    def copy(self, source, target, end):
-        assert not self.held(target)
-        assert not (self.forgets and end != len(self.held(source)))
-        for cell in self.cells:
-            if source in cell[2] and cell[0] < end:
-                cell[2].add(target)
-
-    def clear(self):
-        self.cells = []
-
-
-class Drawer:
-    def __init__(self):
-        self.closed = False
-
-    def sample(self, context, index):
-        return context.outputs[index]
-
-    def close(self):
-        assert not self.closed
-        self.closed = True
-
-
-class Words:
-    def ends(self, token):
-        return token == END
-
-    def piece(self, token):
-        return b"%d," % token
-
-
-def job(number, tokens, *, background=False, max_tokens=30, stops=(), seed=None):
-    request = GenerateRequest(
-        model=ModelSpec(path="x"),
-        messages=(Message("user", "x"),),
-        max_tokens=max_tokens,
-        sampling=Sampling(seed=seed),
-        priority="background" if background else "interactive",
-    )
-    return Job(number, request, list(tokens), Drawer(), TextStream(stops), 0.0)
-
-
-def expected(tokens, max_tokens, n_ctx):
-    tokens, answer = list(tokens), []
-    while True:
-        token = next_token(tokens)
-        if token == END:
-            return answer, "stop"
-        tokens.append(token)
-        answer.append(token)
-        if max_tokens and len(answer) >= max_tokens:
-            return answer, "length"
-        if len(tokens) >= n_ctx:
-            return answer, "context"
-
-
-class Run:
-    """A scheduler with what came out of it."""
-
-    def __init__(self, n_ctx=600, **options):
-        self.context = CheckingContext(n_ctx, **options)
-        self.events = []
-        self.scheduler = Scheduler(
-            self.context, Words(), forgets=self.context.forgets, emit=self.events.extend
-        )
-
-    def finish(self, limit=4000):
-        for _ in range(limit):
-            if self.scheduler.idle:
-                return
-            self.scheduler.step()
-        raise AssertionError("the scheduler does not come to an end")
-
-    def result(self, number):
-        text = "".join(e.text for i, e in self.events if i == number and isinstance(e, Text))
-        ends = [e for i, e in self.events if i == number and isinstance(e, Finished)]
-        assert len(ends) == 1
-        return [int(t) for t in text.split(",") if t], ends[0]
 
 
 def test_one_job():
@@ -181,8 +25,13 @@ def test_one_job():
 @given(st.data())
 def test_any_mix_of_jobs_gives_each_its_own_answer(data):
     n_ctx = data.draw(st.sampled_from([120, 300, 2000]))
-    forgets = data.draw(st.booleans())
-    run = Run(n_ctx, forgets=forgets, abort_every=data.draw(st.sampled_from([0, 3, 7])))
+    memory = data.draw(st.sampled_from(["", "forgets", "windowed"]))
+    run = Run(
+        n_ctx,
+        abort_every=data.draw(st.sampled_from([0, 11] if memory == "forgets" else [0, 3, 7])),
+        parking_bytes=data.draw(st.sampled_from([0, 300, 10**6])),
+        **({memory: True} if memory else {}),
+    )
     shared = [list(range(100, 100 + data.draw(st.integers(0, 60)))) for _ in range(2)]
     jobs = []
     for number in range(data.draw(st.integers(1, 14))):
@@ -205,6 +54,7 @@ def test_any_mix_of_jobs_gives_each_its_own_answer(data):
     for made, tokens, limit in jobs:
         answer, end = run.result(made.id)
         assert made.sampler.closed
+        run.check_reuse(made.id, len(tokens))
         whole, reason = expected(tokens, limit, n_ctx)
         if end.reason == "cancelled":
             assert made.id in cancelled
@@ -363,5 +213,6 @@ def test_common_length(one, other):
     assert length == min(len(one), len(other)) or one[length] != other[length]
 
 
-def test_there_are_sequences_for_chats_beside_the_running_jobs():
+def test_there_are_sequences_beside_the_running_jobs():
     assert SEQUENCES >= RUNNING_MAX + 4
+    assert RECURRENT_SEQUENCES // 2 + 2 < RECURRENT_SEQUENCES
