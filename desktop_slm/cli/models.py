@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from desktop_slm.cli.output import Output
     from desktop_slm.cli.session import Session
     from desktop_slm.models.records import InstalledModel
-    from desktop_slm.tasks.calibration import Preparation
+    from desktop_slm.tasks.calibration import Calibration, Preparation
 
 _LATER = ("search", "recommend", "download")
 
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
     from desktop_slm.engine.hardware import memory
 
     free_bytes = memory()[1]
-    shapes = [_shape(model, free_bytes) for model in models]
+    shapes = [_shape(model, session.app.calibration, free_bytes) for model in models]
     session.out.event("done", {"models": shapes, **more, "model": "", "seconds": _since(began)})
     if more:
         _print_preparation(session.out, prepared)
@@ -181,17 +181,17 @@ def _print_preparation(out: Output, prepared: Preparation) -> None:
         out.text(f"The original is kept: models prepare {prepared.model.id} --undo uses it again.")
 
 
-def _shape(model: InstalledModel, free_bytes: int) -> dict[str, Any]:
+def _shape(model: InstalledModel, calibration: Calibration, free_bytes: int) -> dict[str, Any]:
     """Return a model in the form of the contract."""
-    from desktop_slm.models.fit import fit
-
     try:
-        found = fit(model, 0, free_bytes)
+        found = calibration.fit(model, free_bytes)
         fits: dict[str, Any] | None = {
             "word": found.word,
             "need_bytes": found.need_bytes,
             "free_bytes": found.free_bytes,
             "parts": dict(found.parts),
+            "n_ctx": found.n_ctx,
+            "measured": found.allocated,
         }
     except ModelError:
         fits = None

@@ -158,7 +158,8 @@ class Calibration:
 
         Args:
             model: The model.
-            free_bytes: Memory that can be taken without swapping.
+            free_bytes: Memory that can be taken without swapping. What the model that is loaded now gives
+                back is added.
             hardware: To find measured speeds; without it they are estimated.
 
         Raises:
@@ -168,10 +169,19 @@ class Calibration:
         return fit(
             model,
             spec.n_ctx,
-            free_bytes,
+            free_bytes + self._given_back(model),
             bytes_per_s=self.bytes_per_s(model, hardware) if hardware else 0.0,
             allocated=self._speeds.footprint(identity(model), load_name(spec)),
         )
+
+    def _given_back(self, model: InstalledModel) -> int:
+        """Return the memory that gets free for ``model``; mapped weights of another one are free already."""
+        loaded = self._engine.loaded()
+        if loaded is None:
+            return 0
+        if _same_file(loaded.path, model.path):
+            return self._engine.memory_bytes()
+        return loaded.kv_bytes + loaded.compute_bytes
 
     def require_memory(self, model: InstalledModel) -> None:
         """Refuse a model for which there is no room, before it is loaded.
@@ -186,7 +196,9 @@ class Calibration:
         free_bytes = computer.memory()[1]
         if not free_bytes or (loaded is not None and _same_file(loaded.path, model.path)):
             return
-        found = self.fit(model, free_bytes + self._engine.memory_bytes())
+        found = self.fit(model, free_bytes)
+        held_bytes = self._engine.memory_bytes()  # more than is given back: only what is sure is refused
+        found = msgspec.structs.replace(found, free_bytes=max(found.free_bytes, free_bytes + held_bytes))
         try:
             require_memory(model.name, found)
         except ModelTooLarge:
@@ -274,7 +286,7 @@ class Calibration:
                 undoing.callback(self._shelf.use_original, model.id, for_good=False)
             speed = self._compare(model, report)
             undoing.pop_all()
-        took_s = round(time.monotonic() - began, 1) if made else known.seconds if known else 0.0
+        took_s = max(0.01, round(time.monotonic() - began, 2)) if made else known.seconds if known else 0.0
         speed = msgspec.structs.replace(speed, seconds=took_s)
         self._speeds.keep(speed)
         return _told(model, speed, made=made)

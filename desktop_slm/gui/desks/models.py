@@ -214,11 +214,8 @@ class ModelsDesk(QObject):
         )
 
     def _fit(self, model: InstalledModel, hardware: Hardware) -> Fit | None:
-        from desktop_slm.models.fit import fit
-
         try:
-            bytes_per_s = self._app.calibration.bytes_per_s(model, hardware)
-            return fit(model, self._app.settings.n_ctx, hardware.ram_free_bytes, bytes_per_s=bytes_per_s)
+            return self._app.calibration.fit(model, hardware.ram_free_bytes, hardware)
         except ModelError:
             return None
 
@@ -440,8 +437,9 @@ def _chips(model: InstalledModel) -> tuple[str, ...]:
 
 def _sum_in_words(fit: Fit) -> str:
     parts = " + ".join(f"{bytes_in_words(size)} {_PARTS.get(part, part)}" for part, size in fit.parts.items())
+    source = "as it was when last loaded" if fit.allocated else "as expected"
     return (
-        f"{parts} = {bytes_in_words(fit.need_bytes)}, with {fit.n_ctx:,} tokens of context; "
+        f"{parts} = {bytes_in_words(fit.need_bytes)} {source}, with {fit.n_ctx:,} tokens of context; "
         f"{bytes_in_words(fit.free_bytes)} are free"
     )
 
