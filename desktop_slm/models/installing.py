@@ -276,7 +276,7 @@ def check_room(folder: Path, n_bytes: int, what: str = "the model") -> None:
         needed = n_bytes + SPARE_BYTES
         raise ModelError(
             f"The disk has {free / 1e9:.1f} GB free and {what} needs {needed / 1e9:.1f} GB",
-            "Free some space, then try again; nothing was installed.",
+            "Free some space, then try again; nothing was changed.",
         )
 
 
