@@ -11,6 +11,7 @@ from desktop_slm.errors import DocumentEncrypted
 from desktop_slm.tasks.events import (
     AnswerDone,
     ChatDone,
+    ChoiceDone,
     DocumentRead,
     Progress,
     ReadDone,
@@ -21,7 +22,7 @@ from desktop_slm.tasks.events import (
 )
 from desktop_slm.tasks.requests import Request
 
-Done = TypeVar("Done", ChatDone, SummaryDone, AnswerDone, TranslationDone, ReadDone)
+Done = TypeVar("Done", ChatDone, SummaryDone, AnswerDone, TranslationDone, ChoiceDone, ReadDone)
 
 
 def follow(

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from desktop_slm import __version__
-from desktop_slm.cli import ask, bench, chat, doctor, history, models, summarize, translate, vault
+from desktop_slm.cli import ask, bench, chat, classify, doctor, history, models, summarize, translate, vault
 from desktop_slm.cli.output import Output
 from desktop_slm.cli.session import STOPPED, Session
 from desktop_slm.errors import DesktopSlmError
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     _add_common(common, suppress=True)
     commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for topic in (chat, summarize, ask, translate, models, history, vault, bench, doctor):
+    for topic in (chat, summarize, ask, translate, classify, models, history, vault, bench, doctor):
         topic.add(commands, common)
     return root
 

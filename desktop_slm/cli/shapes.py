@@ -11,6 +11,7 @@ from desktop_slm.documents.model import KeySentence
 from desktop_slm.tasks.events import (
     AnswerDone,
     ChatDone,
+    ChoiceDone,
     Coverage,
     DocumentRead,
     KeySentences,
@@ -23,6 +24,7 @@ from desktop_slm.tasks.events import (
     Started,
     SummaryDone,
     TaskEvent,
+    TextLabeled,
     TranslationDone,
     Warned,
 )
@@ -50,7 +52,9 @@ def shape(event: TaskEvent) -> tuple[str, dict[str, Any]]:
             return "done", _summary(event)
         case AnswerDone():
             return "done", {**_plain(event), "sentences": [sentence(one) for one in event.sentences]}
-        case ChatDone() | TranslationDone() | ReadDone():
+        case TextLabeled():
+            return "label", msgspec.to_builtins(event.labeled)
+        case ChatDone() | TranslationDone() | ChoiceDone() | ReadDone():
             return "done", _plain(event)
         case _:
             assert_never(event)

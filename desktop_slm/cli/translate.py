@@ -107,13 +107,18 @@ def _read_text(name: str) -> str:
             raise NotYet(
                 "Only plain text can be translated so far", "Save the text as .txt and translate that."
             )
-    text = _decoded(data)
+    text = decoded(data)
     if not text.strip():
         raise DocumentEmpty("There is no text to translate", "Give some text.")
     return text
 
 
-def _decoded(data: bytes) -> str:
+def decoded(data: bytes) -> str:
+    """Return the text in a plain text file, whatever its encoding.
+
+    Raises:
+        DocumentUnsupported: It is none, or too large.
+    """
     if len(data) > _MOST_BYTES or (b"\0" in data and data[:2] not in (b"\xff\xfe", b"\xfe\xff")):
         raise DocumentUnsupported(
             "This is no plain text, or more than 20 MB of it", "Give a smaller text file."

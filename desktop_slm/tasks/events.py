@@ -71,6 +71,24 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     score: float
 
 
+class Labeled(msgspec.Struct, frozen=True, kw_only=True):
+    """The label of a text.
+
+    Attributes:
+        number: Of the text, from 1.
+        source: Name of its document, else empty.
+        label: Empty for a text without words.
+        parts: In how many parts it was read; 1 for a text that was read whole.
+        agreeing: So many of the parts were given this label.
+    """
+
+    number: int
+    source: str
+    label: str
+    parts: int
+    agreeing: int
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
     """Base of all events."""
 
@@ -118,6 +136,12 @@ class SentenceReady(Event, frozen=True, kw_only=True, tag="sentence"):
 
     sentence: Sentence
     section: str = ""
+
+
+class TextLabeled(Event, frozen=True, kw_only=True, tag="label"):
+    """A text has its label; they come in the order of the texts."""
+
+    labeled: Labeled
 
 
 class Warned(Event, frozen=True, kw_only=True, tag="warning"):
@@ -183,6 +207,16 @@ class TranslationDone(Event, frozen=True, kw_only=True, tag="done"):
     usage: Usage
 
 
+class ChoiceDone(Event, frozen=True, kw_only=True, tag="done"):
+    """Texts that were sorted, in their order; fewer than were given when it was stopped."""
+
+    labels: tuple[Labeled, ...]
+    reason: FinishReason = "stop"
+    model: str
+    seconds: float
+    usage: Usage
+
+
 class ReadDone(Event, frozen=True, kw_only=True, tag="done"):
     """A document was read and its key sentences found."""
 
@@ -197,10 +231,12 @@ TaskEvent = (
     | Progress
     | Piece
     | SentenceReady
+    | TextLabeled
     | Warned
     | ChatDone
     | SummaryDone
     | AnswerDone
     | TranslationDone
+    | ChoiceDone
     | ReadDone
 )

@@ -98,6 +98,26 @@ class Translate(msgspec.Struct, frozen=True, kw_only=True):
     save: bool = True
 
 
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """Sort documents, or texts, under labels: each gets exactly one. Nothing of it is kept.
+
+    Attributes:
+        sources: Documents; they come before ``texts``.
+        texts: Plain texts.
+        labels: 2 to 50 different ones, as the answer shall name them.
+        question: What the labels are about, such as "Who should answer this?"; empty for a general one.
+        model: Shelf id or path, empty for the default.
+    """
+
+    sources: tuple[Source, ...] = ()
+    texts: tuple[str, ...] = ()
+    labels: tuple[str, ...]
+    question: str = ""
+    model: str = ""
+    seed: int | None = None
+    save: bool = False
+
+
 class ReadDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Read a document and find its key sentences; no model needed."""
 
@@ -105,4 +125,4 @@ class ReadDocument(msgspec.Struct, frozen=True, kw_only=True):
     save: bool = True
 
 
-Request = Chat | Summarize | Ask | Translate | ReadDocument
+Request = Chat | Summarize | Ask | Translate | Choice | ReadDocument

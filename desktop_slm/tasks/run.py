@@ -10,15 +10,19 @@ from typing import TypeVar, assert_never
 import msgspec
 
 from desktop_slm.documents.reader import Stopped
+from desktop_slm.documents.split import reading_text
 from desktop_slm.engine.api import FinishReason
 from desktop_slm.errors import InvalidRequest
 from desktop_slm.tasks import sources
 from desktop_slm.tasks.across import AcrossSummary
 from desktop_slm.tasks.answer import AnswerTask
 from desktop_slm.tasks.chat import ChatTask
+from desktop_slm.tasks.choice import ChoiceTask, NamedText, check_labels
 from desktop_slm.tasks.events import (
     AnswerDone,
     ChatDone,
+    ChoiceDone,
+    DocumentRead,
     KeySentences,
     ReadDone,
     Sentence,
@@ -29,14 +33,23 @@ from desktop_slm.tasks.events import (
 )
 from desktop_slm.tasks.keeping import Keeper
 from desktop_slm.tasks.metering import Meter
-from desktop_slm.tasks.requests import Ask, Chat, ReadDocument, Request, StoredSource, Summarize, Translate
+from desktop_slm.tasks.requests import (
+    Ask,
+    Chat,
+    Choice,
+    ReadDocument,
+    Request,
+    StoredSource,
+    Summarize,
+    Translate,
+)
 from desktop_slm.tasks.services import Services
 from desktop_slm.tasks.summarize import DocumentSummary
 from desktop_slm.tasks.translate import TranslateTask
 from desktop_slm.tasks.turns import title_of
 
-Done = TypeVar("Done", SummaryDone, AnswerDone, TranslationDone)
-_DONE = (ChatDone, SummaryDone, AnswerDone, TranslationDone, ReadDone)
+Done = TypeVar("Done", SummaryDone, AnswerDone, TranslationDone, ChoiceDone)
+_DONE = (ChatDone, SummaryDone, AnswerDone, TranslationDone, ChoiceDone, ReadDone)
 Events = Generator[TaskEvent, None, None]
 
 
@@ -74,6 +87,8 @@ def _dispatch(request: Request, services: Services, keeper: Keeper) -> Events:
             return _ask(request, services, keeper)
         case Translate():
             return _translate(request, services, keeper)
+        case Choice():
+            return _choose(request, services, keeper)
         case ReadDocument():
             return _read(request, services, keeper)
         case _:
@@ -205,6 +220,23 @@ def _translate(request: Translate, services: Services, keeper: Keeper) -> Events
         return msgspec.structs.replace(done, translation=identifier)
 
     yield from _kept(task.run(), task.result, keep, services)
+
+
+def _choose(request: Choice, services: Services, keeper: Keeper) -> Events:
+    check_labels(request)
+    texts: list[NamedText] = []
+    for source in request.sources:
+        document = sources.read(source, keeper, services.stopped).document
+        yield DocumentRead(id="", document=document)
+        for warning in document.warnings:
+            yield Warned(text=warning)
+        texts.append(NamedText(document.name, reading_text(document)))
+    texts += [NamedText("", text) for text in request.texts]
+    if not texts:
+        raise InvalidRequest("There is nothing to sort", "Give texts or name at least one file.")
+    model = yield from services.choose_model(request.model, "chat")
+    task = ChoiceTask(request, services, Meter(), texts, model)
+    yield from _kept(task.run(), task.result, lambda done: done, services)
 
 
 def _read(request: ReadDocument, services: Services, keeper: Keeper) -> Events:

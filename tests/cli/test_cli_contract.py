@@ -51,6 +51,11 @@ DONE: dict[str, dict[str, Any]] = {
         "from_memory": int,
         "needs_review": [{"id": int, "source": str, "target": str, "reasons": [str]}],
     },
+    "classify": {
+        "labels": [{"number": int, "source": str, "label": str, "parts": int, "agreeing": int}],
+        "reason": str,
+        "usage": USAGE,
+    },
     "models": {
         "models": [
             {
@@ -96,6 +101,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     "progress": {"done": NUMBER, "total": NUMBER, "unit": str, "left_s": NUMBER},
     "piece": {"text": str, "kind": str},
     "warning": {"text": str},
+    "label": {"number": int, "source": str, "label": str, "parts": int, "agreeing": int},
     "document": {"id": str, "name": str, "pages": int},
     "sentence": SENTENCE,
     "started": {"conversation": str},
@@ -131,6 +137,9 @@ def script(request: GenerateRequest) -> str:
     text = request.messages[-1].content
     if "as a list" in text or "numbered list" in text:
         return " The harbor handled 412 ships in 2025.\n2. The old crane will not be replaced this year."
+    if request.choices:
+        read = text.partition("Which label")[0]
+        return next((choice for choice in request.choices if choice in read), "")
     if "Question:" in text:
         return "The harbor handled 412 ships in 2025."
     if "Notes of the document" in text:
@@ -191,6 +200,44 @@ def test_every_command_keeps_its_shape(command: Command, report: Path, home: Pat
     left = check_run(command("history", "list", "--json"), "history")["items"]
     assert not {item["id"] for item in left} & {item["id"] for item in listed["items"]}
     check_run(command("vault", "status", "--json"), "vault")
+
+
+@pytest.mark.usefixtures("scripted")
+def test_documents_and_rows_of_a_table_are_sorted(command: Command, report: Path, home: Paths) -> None:
+    other = report.with_name("mill.txt")
+    other.write_text("The crane of the mill is broken.\n")
+    labels = ("--labels", "ships, crane,fees")
+    done = check_run(command("classify", report, other, *labels, "--json"), "classify")
+    assert [(one["source"], one["label"]) for one in done["labels"]] == [
+        ("report.txt", "ships"),
+        ("mill.txt", "crane"),
+    ]
+    assert command("classify", report, other, *labels).out == "report.txt: ships\nmill.txt: crane\n"
+    table = report.with_name("mails.csv")
+    table.write_text('from;text\nAda;"The fees; are\ntoo high"\nBob;\nCem;Two ships were late\n')
+    result = command("classify", table, "--column", "text", *labels)
+    assert result.out == "1: fees\n2: -\n3: ships\n"
+    assert "Text 2 has no text" in result.err
+    assert not home.vault.exists()  # nothing is kept, so nothing is made to keep it in
+
+
+@pytest.mark.usefixtures("scripted")
+@pytest.mark.parametrize(
+    ("labels", "column", "code"),
+    [
+        ("one", "", "invalid_request"),
+        ("a,,b", "", "invalid_request"),
+        ("a,A", "", "invalid_request"),
+        (",".join(map(str, range(51))), "", "invalid_request"),
+        ("a,b", "no such column", "invalid_request"),
+    ],
+)
+def test_labels_that_cannot_be_chosen_from(
+    command: Command, report: Path, labels: str, column: str, code: str
+) -> None:
+    result = command("classify", report, "--labels", labels, "--column", column, "--json")
+    assert result.code == 1
+    assert result.events[-1]["code"] == code
 
 
 def test_vault_and_doctor_keep_theirs(command: Command, monkeypatch: pytest.MonkeyPatch, home: Paths) -> None:

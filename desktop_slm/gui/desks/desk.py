@@ -129,6 +129,8 @@ def activity_in_words(request: rq.Request) -> str:
             return _with_name("Looking through", sources)
         case rq.Translate():
             return "Translating"
+        case rq.Choice():
+            return "Sorting"
         case rq.ReadDocument(source=source):
             return _with_name("Reading", (source,))
 
