@@ -185,7 +185,7 @@ def test_unlock_is_asked_for_by_return_and_forgets_what_was_typed(qtbot: QtBot) 
 
 FACTS = (
     ModelFacts("a", "Alpha", "Good at things.", ("1 GB",), ("chat", "translate"), "Fast", in_use=True),
-    ModelFacts("b", HOSTILE, HOSTILE, (HOSTILE,), ("translate",), "Slow", can_prepare=True),
+    ModelFacts("b", HOSTILE, HOSTILE, (HOSTILE,), ("translate",), "Slow", offer=HOSTILE),
     ModelFacts("c", "Gone", "The file is missing.", (), (), problem=True),
 )
 
@@ -216,11 +216,37 @@ def test_a_card_offers_what_is_possible_and_shows_work(qtbot: QtBot) -> None:
     assert not [b for b in card.findChildren(QPushButton) if b.text() == "Use" and b.isVisible()]
     with qtbot.waitSignal(card.stop_requested):
         button(card, "Stop").click()
+    assert not card._notice.isVisible()
     card.show_progress("")
-    assert button(card, "Prepare").isVisible()
+    with qtbot.waitSignal(card.prepare_requested) as wanted:
+        button(card, "Prepare").click()
+    assert wanted.args == ["b"]
     broken = ModelCard(FACTS[2])
     qtbot.addWidget(broken)
     assert not [b for b in broken.findChildren(QPushButton) if b.text() in ("Use", "Prepare")]
+
+
+def test_a_card_says_what_preparing_brought_until_that_is_closed(qtbot: QtBot) -> None:
+    page = ModelsPage()
+    qtbot.addWidget(page)
+    page.show()
+    page.show_models(FACTS)
+    page.show_notice("b", "poor", "No faster on this computer.")
+    page.show_models(FACTS)  # the cards are made anew
+    qtbot.waitUntil(page._cards["b"].isVisible)
+    assert page._cards["b"]._notice.text() == "No faster on this computer."
+    with qtbot.waitSignal(page.original_requested) as original:
+        button(page, "Use the original").click()
+    assert original.args == ["b"]
+    button(page, "Keep the copy").click()
+    assert button(page, "Prepare").isVisible()
+    page.show_notice("b", "failed", "The disk is full.")
+    with qtbot.waitSignal(page.prepare_requested):
+        button(page, "Try again").click()
+    page.show_notice("a", "gained", "2.2 times faster at reading.")
+    page.clear_notice("b")
+    button(page, "Close").click()
+    assert not page._cards["a"]._notice.isVisible()
 
 
 def test_foreign_text_is_never_markup(qtbot: QtBot) -> None:

@@ -251,7 +251,7 @@ class ModelCard(QFrame):
     def show_notice(self, kind: NoticeKind, text: str) -> None:
         """Say something about preparing, with the buttons that belong to it; empty says nothing."""
         self._notice_kind = kind
-        tone, first, second = _NOTICES[kind]
+        tone, first, second = _NOTICES[kind] if text else ("note", "", "")
         self._notice.say(text, tone=tone, first=first, second=second)
         self._notice.first_button.setAccessibleName(f"{first} {one_line(self.facts.name)}" if first else "")
 
