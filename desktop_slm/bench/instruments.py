@@ -29,10 +29,18 @@ class Instrument(Generic[Answer]):
         entry: Its module.
         name: For messages.
         receives: What it answers.
+        opening: The first order; what fails with it is raised, and leaves no process.
         variables: Of its environment.
     """
 
-    def __init__(self, entry: str, name: str, receives: Any, variables: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        entry: str,
+        name: str,
+        receives: Any,
+        opening: msgspec.Struct,
+        variables: dict[str, str] | None = None,
+    ) -> None:
         self._answers: queue.SimpleQueue[Answer | Death] = queue.SimpleQueue()
         self._name = name
         self._child: Child[Answer] = Child(
@@ -43,6 +51,11 @@ class Instrument(Generic[Answer]):
             on_death=self._answers.put,
             variables=variables,
         )
+        try:
+            self.ask(opening)
+        except BaseException:
+            self.close()
+            raise
 
     def ask(self, message: msgspec.Struct) -> Answer:
         """Send an order and return the answer.
@@ -70,8 +83,9 @@ class Limit(Instrument[m.LoopAnswer]):
     """The bare loop."""
 
     def __init__(self, path: str, n_ctx: int, niceness: int) -> None:
-        super().__init__("desktop_slm.bench.bare_loop", "bare loop", m.LoopAnswer)
-        self.ask(m.Open(path, n_ctx, niceness))
+        super().__init__(
+            "desktop_slm.bench.bare_loop", "bare loop", m.LoopAnswer, m.Open(path, n_ctx, niceness)
+        )
 
     def run(self, run: m.Run) -> m.Times:
         """Measure; see `messages.Run`."""
@@ -85,8 +99,9 @@ class Window(Instrument[m.WindowAnswer]):
 
     def __init__(self, home: str) -> None:
         variables = {"QT_QPA_PLATFORM": "offscreen"}
-        super().__init__("desktop_slm.gui.bench_window", "window", m.WindowAnswer, variables)
-        self.ask(m.OpenWindow(home))
+        super().__init__(
+            "desktop_slm.gui.bench_window", "window", m.WindowAnswer, m.OpenWindow(home), variables
+        )
 
     def ask(self, message: msgspec.Struct) -> m.WindowAnswer:
         """Send an order and return the answer.
