@@ -89,6 +89,10 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
 
     free_bytes = memory()[1]
     shapes = [_shape(model, session.app.calibration, free_bytes) for model in models]
+    if arguments.action == "show":
+        shapes = [
+            {**shape, "speed": _speed(model, session)} for shape, model in zip(shapes, models, strict=True)
+        ]
     session.out.event("done", {"models": shapes, **more, "model": "", "seconds": _since(began)})
     if more:
         _print_preparation(session.out, prepared)
@@ -199,6 +203,12 @@ def _shape(model: InstalledModel, calibration: Calibration, free_bytes: int) -> 
     return {**fields, "fit": fits}
 
 
+def _speed(model: InstalledModel, session: Session) -> dict[str, Any] | None:
+    """Return what was measured of a model on this computer, if it was."""
+    speed = session.app.calibration.speed(model, session.app.hardware())
+    return msgspec.to_builtins(speed.probe) if speed else None
+
+
 def _print_list(out: Output, models: Sequence[dict[str, Any]]) -> None:
     from desktop_slm.cli.output import size
 
@@ -237,7 +247,15 @@ def _print_one(out: Output, model: dict[str, Any]) -> None:
             ("tasks", ", ".join(model["tasks"])),
             ("licence", model["licence"]),
             ("fit", need),
+            ("speed", _speed_in_words(model.get("speed"))),
             ("verified", model["verified_at"]),
             ("note", model["problem"] or model["note"]),
         ]
     )
+
+
+def _speed_in_words(speed: dict[str, Any] | None) -> str:
+    if speed is None:
+        return "not measured"
+    reads, writes = speed["prompt_tokens_per_s"], speed["decode_tokens_per_s"]
+    return f"reads {reads:.0f} and writes {writes:.0f} tokens per second here, as measured"

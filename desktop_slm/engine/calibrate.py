@@ -98,7 +98,7 @@ class Calibrator:
         threads: int,
         keep_on: Callable[[], bool],
     ) -> Probe:
-        if not model.generates:
+        if not model.generates or not C.llama_get_memory(context.pointer):  # an encoder, without a cache
             raise ModelUnsupported("This model cannot write text", "Only its size can be compared.")
         self._context = context
         try:

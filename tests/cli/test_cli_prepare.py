@@ -52,6 +52,14 @@ def test_the_gain_is_printed_as_a_sentence(command: Command, model: str) -> None
         f"{model}: 2.2 times faster at reading, 1.3 at writing on this computer; took "
     )
     assert command("models", "prepare", model).out == said.out
+    assert "reads 880 and writes 130 tokens per second here" in command("models", "show", model).out
+
+
+def test_speeds_are_shown_once_they_were_measured(command: Command, model: str) -> None:
+    assert command("models", "show", model, "--json").done["models"][0]["speed"] is None
+    command("models", "prepare", model)
+    speed = command("models", "show", model, "--json").done["models"][0]["speed"]
+    assert speed == {"prompt_tokens_per_s": 880.0, "decode_tokens_per_s": 130.0, "threads": 2}
 
 
 def test_the_gain_is_told_in_figures(command: Command, model: str) -> None:
