@@ -379,6 +379,7 @@ class Vault:
                 keyfile.mend(self._key_path)
                 History(database).mark_interrupted()
                 trash.empty(database)
+            with contextlib.suppress(StorageFailed, VaultDamaged):  # of no worth next to the rest
                 states.States(database).sweep()
         except BaseException:
             database.close()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 
+import pytest
 from chat_driver import send
 from pytestqt.qtbot import QtBot
 
 from desktop_slm.engine.api import KvState, ModelSpec
-from desktop_slm.engine.fake import FakeEngine
+from desktop_slm.engine.fake import FakeEngine, Reply
 from desktop_slm.gui.main_window import MainWindow
+from desktop_slm.tasks.events import ChatDone, Piece, TaskEvent
 
 WAIT_MS = 20_000
 LONG = "The quay of Marrowbone is long and wet. " * 40
@@ -79,6 +81,18 @@ def test_left_and_reopened(windows, qtbot: QtBot) -> None:  # type: ignore[no-un
     qtbot.waitUntil(lambda: saved(window) == 0, timeout=WAIT_MS)
     window.close()
     assert list((windows.paths.vault / "states").iterdir()) == []
+
+
+def test_closed_while_it_answers(windows, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    window = windows.enter(FakeEngine([Reply("one two three " * 200, delay_s=0.01)]))
+    come: list[TaskEvent] = []
+    monkeypatch.setattr(window.chat.page, "on_event", come.append)
+    send(window.chat.page, LONG)
+    qtbot.waitUntil(lambda: any(isinstance(event, Piece) for event in come), timeout=WAIT_MS)
+    window.close()
+    assert not any(isinstance(event, ChatDone) for event in come)
+    window = windows.enter()
+    assert saved(window) == 1
 
 
 class Stuck(FakeEngine):

@@ -1,14 +1,17 @@
 """Model states beside the database: kept, found, limited, gone with their conversation; never readable."""
 
 import os
+import random
 import signal
 import struct
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from store_constants import KEY
 
 from desktop_slm.engine.api import KvState
+from desktop_slm.errors import VaultDamaged
 from desktop_slm.store import states as module
 from desktop_slm.store import trash
 from desktop_slm.store.backup import Backups
@@ -259,6 +262,48 @@ def test_a_failing_disk_leaves_nothing_and_raises_nothing(states, conversation, 
     monkeypatch.undo()
     assert states.get(c) == state(1)
     assert len(files(folder)) == 1
+
+
+def test_many_at_once_never_get_a_wrong_one(states, conversation, folder):
+    """What is read is whole and of that conversation, whatever others write, drop and clear meanwhile."""
+    places = {conversation(): number for number in range(3)}
+    wrong = []
+
+    def work(seed):
+        chance = random.Random(seed)
+        for _ in range(40):
+            c = chance.choice(list(places))
+            act = chance.randrange(10)
+            if act < 5:
+                states.put(c, state(places[c], chance.randrange(4), size=chance.randrange(1, PIECE)))
+            elif act < 9:
+                found = states.get(c)
+                if found is not None and struct.unpack("<2i", found.tokens)[0] != places[c]:
+                    wrong.append(c)
+            else:
+                chance.choice([lambda c=c: states.forget(c), states.clear])()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert wrong == []
+    states.sweep()
+    rows = states._database.rows("SELECT name FROM kv_state")
+    assert sorted(name for (name,) in rows) == [path.name for path in files(folder)]
+    for c in places:
+        assert states.has(c) == (states.get(c) is not None)
+
+
+def test_a_damaged_table_keeps_nobody_out(make_vault, monkeypatch):
+    vault = make_vault()
+    vault.create()
+    vault.close()
+
+    def broken(self):
+        raise VaultDamaged("The vault's database is damaged and cannot be read", "")
+
+    monkeypatch.setattr(States, "sweep", broken)
+    vault.unlock()
+    assert vault.state() == "open"
 
 
 def test_in_memory_nothing_is_written(database, tmp_path, monkeypatch):
