@@ -166,6 +166,7 @@ class ChatTask:
             prefill=self._text,
             max_tokens=self.request.max_tokens or (_TINY_ANSWER_TOKENS if model.tiny else 0),
             sampling=self.request.sampling or self.services.sampling,
+            recommended=model.recommended,
             conversation=states.name(conversation) if states else "",
         )
 

@@ -83,6 +83,8 @@ class ChoiceTask:
                                   f"it is read in {votes.parts} parts.")  # fmt: skip
             elif not votes.parts:
                 yield Warned(text=f"{self._name(number)} has no text and gets no label.")
+        if self.model.tiny:
+            yield Warned(text="This model is very small and often chooses wrongly: check the labels.")
         clock = Clock(len(jobs))
         for start in range(0, len(jobs), _TOGETHER):
             self._label(jobs[start : start + _TOGETHER])

@@ -36,6 +36,17 @@ class ChosenModel(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int = 0
 
     @property
+    def recommended(self) -> Sampling | None:
+        """How its maker recommends to sample from it, where it is in the catalogue."""
+        from desktop_slm.models import catalog
+
+        known = catalog.find(self.id) or catalog.by_sha256(self.sha256)
+        if known is None:
+            return None
+        stated = msgspec.structs.asdict(known.sampling)
+        return Sampling(**{name: value for name, value in stated.items() if value is not None})
+
+    @property
     def tiny(self) -> bool:
         """Copies well and rephrases badly: gets copying prompts and strict checks."""
         return self.size_bytes < _TINY_BYTES

@@ -8,6 +8,7 @@ from task_desk import TINY, Desk, make_document
 from desktop_slm.documents.model import Document
 from desktop_slm.engine.fake import FakeEngine, Reply
 from desktop_slm.errors import ContextExceeded, EngineCrashed, InvalidRequest, StorageFailed
+from desktop_slm.models import catalog
 from desktop_slm.tasks import chat
 from desktop_slm.tasks.events import ChatDone, Piece, Started, TaskEvent, Warned
 from desktop_slm.tasks.requests import Chat
@@ -217,3 +218,17 @@ def test_unseen_characters_do_not_reach_the_model(desk: Desk) -> None:
 )
 def test_titles(text: str, title: str) -> None:
     assert title_of(text) == title
+
+
+def test_what_the_catalogue_recommends_reaches_the_engine(desk: Desk) -> None:
+    known = next(entry for entry in catalog.load() if entry.sampling.top_k)
+    for model in (known.id, "of my own"):
+        engine = FakeEngine()
+        desk.run(Chat(text="How high is the tide?", model=model), engine)
+        (request,) = engine.requests
+        assert request.sampling is None
+        if model == known.id:
+            assert request.recommended is not None
+            assert request.recommended.top_k == known.sampling.top_k
+        else:
+            assert request.recommended is None

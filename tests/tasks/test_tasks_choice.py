@@ -60,7 +60,8 @@ def test_nothing_is_kept(desk: Desk) -> None:
 
 def test_a_tiny_model_gets_the_question_after_the_text(desk: Desk) -> None:
     engine = FakeEngine(by_word)
-    desk.run(Choice(texts=("A ship.",), labels=LABELS), engine, size_bytes=TINY)
+    events = desk.run(Choice(texts=("A ship.",), labels=LABELS), engine, size_bytes=TINY)
+    assert any(isinstance(event, Warned) and "very small" in event.text for event in events)
     (message,) = engine.requests[0].messages
     assert message.content.startswith("A ship.")
     assert "- cranes" in message.content
