@@ -32,6 +32,7 @@ from desktop_slm.processes.child import Channel
 
 _SIZE = (1280, 800)
 _POLL_MS = 2
+_RETRY_MS = 50
 _SETTLE_MS = 5_000
 """The window finishes its own start (the other pages, the garbage) before anything is measured."""
 
@@ -61,17 +62,22 @@ class MeasuredEngine:
 class WindowBench(QObject):
     """Takes orders from the channel's thread and answers them from the window's.
 
+    Args:
+        channel: Where answers go.
+        paths: The installation.
+        client: The engine.
+
     Signals:
         order_arrived: An order of the benchmark.
     """
 
     order_arrived = Signal(object)
 
-    def __init__(self, channel: Channel, paths: Paths) -> None:
+    def __init__(self, channel: Channel, paths: Paths, client: EngineClient) -> None:
         super().__init__()
         self._channel = channel
-        self._client = EngineClient(model_folders=(paths.models,))
-        self._engine = MeasuredEngine(self._client)
+        self._client = client
+        self._engine = MeasuredEngine(client)
         engine = cast(Engine, self._engine)
         self.window = MainWindow(partial(App, paths, engine=engine, incognito=True))
         self.window.resize(*_SIZE)
@@ -79,7 +85,6 @@ class WindowBench(QObject):
         self._poll = QTimer(self)
         self._poll.setInterval(_POLL_MS)
         self._poll.timeout.connect(self._on_poll)
-        self._failed = ""
         self.window.ready.connect(self._collector.settle_later)
         self.window.ready.connect(self._on_ready)
         self.order_arrived.connect(self._on_order_arrived, Qt.ConnectionType.QueuedConnection)
@@ -91,6 +96,9 @@ class WindowBench(QObject):
 
     @Slot()
     def _on_settled(self) -> None:
+        if self.window.models.shown is None:  # a message would wait until the models are listed
+            QTimer.singleShot(_RETRY_MS, self._on_settled)
+            return
         self._channel.send(m.Ready())
 
     @Slot(object)
@@ -144,7 +152,8 @@ def main(channel: Channel) -> None:
     opening: m.OpenWindow = channel.receive(m.OpenWindow)
     qt = run.make_application(["desktop-slm"])
     theme.apply(qt, "light")
-    bench = WindowBench(channel, Paths.under(Path(opening.home)))
+    paths = Paths.under(Path(opening.home))
+    bench = WindowBench(channel, paths, EngineClient(model_folders=(paths.models,)))
     channel.subscribe(m.WindowOrder, bench.order_arrived.emit)
     bench.window.show()
     qt.exec()

@@ -9,10 +9,11 @@ import pytest
 
 from desktop_slm.bench import engine_parts, machine, run
 from desktop_slm.bench.figures import BARS, Bar, Figures
+from desktop_slm.bench.instruments import Background
 from desktop_slm.bench.messages import Times
 from desktop_slm.bench.stand import Stand, per_second
-from desktop_slm.engine.api import Finished, GenerateRequest, ModelSpec, Usage
-from desktop_slm.engine.fake import FakeEngine
+from desktop_slm.engine.api import Finished, GenerateRequest, Message, ModelSpec, Usage
+from desktop_slm.engine.fake import FakeEngine, Reply
 from desktop_slm.errors import EngineError, NotYet
 
 SPEC = ModelSpec(path="model.gguf")
@@ -162,6 +163,27 @@ def test_only_what_was_asked_for_is_measured(monkeypatch: pytest.MonkeyPatch) ->
 def test_every_figure_belongs_to_one_part() -> None:
     covered = [name for names, _ in run.PARTS for name in names]
     assert sorted(covered) == sorted(BARS)
+
+
+def requests(count: int) -> list[GenerateRequest]:
+    return [
+        GenerateRequest(model=SPEC, messages=(Message("user", f"Sum up {number}."),), max_tokens=400)
+        for number in range(count)
+    ]
+
+
+def test_background_work_runs_until_it_is_left() -> None:
+    engine = FakeEngine(["word " * 400], delay_s=0.001)
+    with Background(engine, requests(3)) as work:
+        assert not work.over.is_set()
+    assert work.over.is_set()
+    assert engine.cancelled
+
+
+def test_background_work_that_fails_is_told() -> None:
+    engine = FakeEngine([Reply("word", error=EngineError("The model broke"))])
+    with pytest.raises(EngineError, match="broke"), Background(engine, requests(1)) as work:
+        work.over.wait(10)
 
 
 def test_an_answer_without_tokens_has_no_rate() -> None:
