@@ -92,7 +92,7 @@ class App:
         self._speeds: Speeds | None = None
         self._chosen: InstalledModel | None = None
         self._memory: Database | None = None
-        self._states: tuple[Database, ConversationStates] | None = None
+        self._states: ConversationStates | None = None
         self._running = 0
         self._making = threading.RLock()
 
@@ -176,13 +176,11 @@ class App:
     @property
     def calibration(self) -> Calibration:
         """Measures and prepares models."""
+        from desktop_slm.engine.speeds import Speeds
         from desktop_slm.tasks.calibration import Calibration
 
         with self._making:
-            if self._speeds is None:
-                from desktop_slm.engine.speeds import Speeds
-
-                self._speeds = Speeds(self.paths.speeds)
+            self._speeds = self._speeds or Speeds(self.paths.speeds)
             return Calibration(self.shelf, self.engine, self._speeds, self.spec)
 
     # Opening and locking
@@ -259,7 +257,8 @@ class App:
 
     def lock(self) -> None:
         """Close the vault and forget its key; the engine forgets what it has read."""
-        self._save_states_soon()
+        if self._states is not None:
+            self._states.save_within(_SAVE_STATES_S)
         if self._vault is not None:
             self._vault.lock()
         if self._engine is not None:
@@ -321,6 +320,26 @@ class App:
 
         return Search(self._database)
 
+    @property
+    def states(self) -> ConversationStates:
+        """What the model has read of conversations, saved for later.
+
+        Raises:
+            VaultLocked: Nothing is open.
+        """
+        from desktop_slm.store.states import States
+        from desktop_slm.tasks.states import ConversationStates
+
+        with self._making:
+            if self._states is None or self._states.store.database is not self._database:
+                self._states = ConversationStates(self.engine, States(self._database))
+            return self._states
+
+    def save_states(self, opened: str = "") -> None:
+        """Begin to save what the model has read of conversations that were left: of all but ``opened``."""
+        if self._states is not None:
+            self._states.save_aside(but=opened)
+
     def open_stored(self, document_id: str, password: str = "") -> DocumentSession:
         """Open a document of the library for its page images; close the session when done.
 
@@ -331,35 +350,6 @@ class App:
 
         name = self.library.get(document_id).record.name
         return open_document(name, self.library.data(document_id), password=password)
-
-    # What the model has read of conversations
-
-    def _conversation_states(self) -> ConversationStates:
-        from desktop_slm.store.states import MAX_STATE_BYTES, States
-        from desktop_slm.tasks.states import ConversationStates
-
-        database = self._database
-        with self._making:
-            if self._states is None or self._states[0] is not database:
-                store = States(database) if database.path is not None else None
-                self._states = database, ConversationStates(self.engine, store, MAX_STATE_BYTES)
-            return self._states[1]
-
-    def save_states(self, opened: str = "") -> None:
-        """Begin to save what the model has read of conversations that were left: of all but ``opened``."""
-        if self._states is not None:
-            self._states[1].save_aside(but=opened)
-
-    def clear_states(self) -> None:
-        """Remove what is saved of that; conversations that are gone on with are read once more."""
-        from desktop_slm.store.states import States
-
-        States(self._database).clear()
-
-    def _save_states_soon(self) -> None:
-        if self._states is not None:
-            self._states[1].save_within(_SAVE_STATES_S)
-            self._states = None
 
     # Work
 
@@ -392,7 +382,7 @@ class App:
         library: Library | None = None
         states: ConversationStates | None = None
         with contextlib.suppress(VaultLocked):
-            history, library, states = self.history, self.library, self._conversation_states()
+            history, library, states = self.history, self.library, self.states
         return Services(
             engine=self.engine,
             choose_model=self.choose_model,
@@ -436,7 +426,7 @@ class App:
         self.calibration.require_memory(installed)
         self._chosen, spec = installed, self.spec(installed)
         if self._states is not None:  # another model may take the place of the one that has read them
-            self._states[1].save(but_of=spec)
+            self._states.save(but_of=spec)
         return ChosenModel(id=installed.id, spec=spec, sha256=installed.sha256, size_bytes=installed.bytes)
 
     def _installed(self, name: str, task: str) -> InstalledModel | None:
@@ -488,7 +478,8 @@ class App:
 
     def close(self) -> None:
         """End everything, in reverse order."""
-        self._save_states_soon()
+        if self._states is not None:
+            self._states.save_within(_SAVE_STATES_S)
         if self._engine is not None:
             self._engine.close()
         if self._vault is not None:

@@ -134,7 +134,7 @@ def test_what_the_model_has_read_is_saved_at_the_end(app: App, home: Paths) -> N
         again.unlock("a passphrase")
         last = _chat(again, "And then?", begun.conversation)
         assert last.usage.reused_tokens > went_on.usage.reused_tokens
-        again.clear_states()
+        again.states.clear()
         assert again.vault.status().state_bytes == 0
     finally:
         again.close()

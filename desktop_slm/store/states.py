@@ -61,8 +61,13 @@ class States:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
         self._folder = None if database.path is None else database.path.parent / FOLDER
+
+    @property
+    def keeps(self) -> bool:
+        """Whether anything may reach the disk."""
+        return self._folder is not None
 
     def put(self, conversation: str, state: KvState) -> bool:
         """Keep a state in place of the one kept before, and drop the longest unused ones over the limit.
@@ -101,7 +106,7 @@ class States:
             key: `KvState.key` that it must have, None for any.
         """
         number = item_row(conversation, "conversation")[1]
-        row = self._database.row(
+        row = self.database.row(
             "SELECT name, secret, key, token_bytes FROM kv_state WHERE conversation = ?", (number,)
         )
         if row is None or self._folder is None or key not in (None, row[2]):
@@ -118,7 +123,7 @@ class States:
     def has(self, conversation: str) -> bool:
         """Tell whether there is a state of a conversation."""
         number = item_row(conversation, "conversation")[1]
-        return bool(self._database.value("SELECT 1 FROM kv_state WHERE conversation = ?", (number,)))
+        return bool(self.database.value("SELECT 1 FROM kv_state WHERE conversation = ?", (number,)))
 
     def forget(self, conversation: str) -> None:
         """Remove the state of a conversation."""
@@ -133,7 +138,7 @@ class States:
         """Remove what has not been used for 30 days or is over the limit, and what a crash has left."""
         self._drop("used <= ?", time.time() - KEPT_S)
         self._drop_over_limit()
-        known = {name for (name,) in self._database.rows("SELECT name FROM kv_state")}
+        known = {name for (name,) in self.database.rows("SELECT name FROM kv_state")}
         there = {path.name for path in _files(self._folder)}
         for name in known - there:
             self._drop("name = ?", name)
@@ -145,7 +150,7 @@ class States:
 
     def _note(self, number: int, row: tuple[object, ...]) -> bool:
         """Enter a file that has been written; False when its conversation is not there anymore."""
-        with self._database.transaction() as database:
+        with self.database.transaction() as database:
             if not database.value(_IS_THERE, (number,)):
                 return False
             self._drop("conversation = ?", number)
@@ -160,7 +165,7 @@ class States:
 
     def _touch(self, number: int, key: str, token_hash: str = "") -> bool:
         """Count a state as used now; False when there is none with this key and these tokens."""
-        with self._database.transaction() as database:
+        with self.database.transaction() as database:
             return bool(
                 database.rows(
                     "UPDATE kv_state SET sequence = ?, used = ?"
@@ -179,7 +184,7 @@ class States:
 
     def _drop(self, which: str, value: object) -> None:
         """Remove rows and their files. A row that comes back because a commit failed finds no file."""
-        rows = self._database.rows(f"DELETE FROM kv_state WHERE {which} RETURNING name", (value,))  # noqa: S608
+        rows = self.database.rows(f"DELETE FROM kv_state WHERE {which} RETURNING name", (value,))  # noqa: S608
         if self._folder is not None:
             for (name,) in rows:
                 _remove(self._folder / name)

@@ -11,13 +11,10 @@ from __future__ import annotations
 import contextlib
 import secrets
 import threading
-from typing import TYPE_CHECKING
 
 from desktop_slm.engine.api import Engine, ModelSpec
 from desktop_slm.errors import DesktopSlmError
-
-if TYPE_CHECKING:
-    from desktop_slm.store.states import States
+from desktop_slm.store.states import MAX_STATE_BYTES, States
 
 WORTH_TOKENS = 200
 """A shorter conversation is read again as fast as its state is loaded."""
@@ -28,14 +25,12 @@ class ConversationStates:
 
     Args:
         engine: Inference.
-        store: Where states are kept; None where nothing may reach the disk.
-        limit_bytes: Larger states are not saved.
+        store: Where states are kept.
     """
 
-    def __init__(self, engine: Engine, store: States | None, limit_bytes: int = 0) -> None:
+    def __init__(self, engine: Engine, store: States) -> None:
+        self.store = store
         self._engine = engine
-        self._store = store
-        self._limit_bytes = limit_bytes
         # In another database, the same id is another conversation.
         self._prefix = f"{secrets.token_hex(4)}:"
         self._lock = threading.Lock()
@@ -56,12 +51,12 @@ class ConversationStates:
         """
         with self._lock:
             self._unsaved.pop(conversation, None)
-        if self._store is None or not conversation:
+        if not self.store.keeps or not conversation:
             return 0
         try:
-            if not self._store.has(conversation) or self._engine.kept_tokens(model, self.name(conversation)):
+            if not self.store.has(conversation) or self._engine.kept_tokens(model, self.name(conversation)):
                 return 0
-            state = self._store.get(conversation)
+            state = self.store.get(conversation)
         except DesktopSlmError:
             return 0
         if state is None:
@@ -70,12 +65,12 @@ class ConversationStates:
             return self._engine.restore_state(model, self.name(conversation), state)
         except DesktopSlmError:
             with contextlib.suppress(DesktopSlmError):
-                self._store.forget(conversation)
+                self.store.forget(conversation)
             return 0
 
     def went_on(self, model: ModelSpec, conversation: str, tokens: int) -> None:
         """Note that a request of a conversation has ended, with so many tokens of it in the engine."""
-        if self._store is not None and conversation and tokens >= WORTH_TOKENS:
+        if self.store.keeps and conversation and tokens >= WORTH_TOKENS:
             with self._lock:
                 self._unsaved.pop(conversation, None)
                 self._unsaved[conversation] = model
@@ -94,6 +89,10 @@ class ConversationStates:
                 conversation, model = found
                 with contextlib.suppress(DesktopSlmError):
                     self._save(conversation, model)
+
+    def clear(self) -> None:
+        """Remove everything that is saved; conversations that are gone on with are read once more."""
+        self.store.clear()
 
     def save_aside(self, *, but: str = "") -> threading.Thread | None:
         """Save as `save` does, on a thread of its own; None when there is nothing to do."""
@@ -121,6 +120,6 @@ class ConversationStates:
         return None
 
     def _save(self, conversation: str, model: ModelSpec) -> None:
-        state = self._engine.save_state(model, self.name(conversation), self._limit_bytes)
-        if state is not None and self._store is not None:
-            self._store.put(conversation, state)
+        state = self._engine.save_state(model, self.name(conversation), MAX_STATE_BYTES)
+        if state is not None:
+            self.store.put(conversation, state)

@@ -96,7 +96,7 @@ def test_nothing_of_it_can_be_read(states, conversation, tmp_path, folder):
     assert path.stat().st_mode & 0o077 == folder.stat().st_mode & 0o077 == 0
     assert len(path.name) == 32
     assert set(path.name) <= set("0123456789abcdef")
-    Backups(tmp_path / "backups").make(states._database, bytes(32), b"{}")
+    Backups(tmp_path / "backups").make(states.database, bytes(32), b"{}")
     assert len(files(tmp_path / "backups")) == 2
     for other in [path for path in tmp_path.rglob("*") if path.is_file()]:
         found = other.read_bytes()
@@ -287,7 +287,7 @@ def test_many_at_once_never_get_a_wrong_one(states, conversation, folder):
         list(pool.map(work, range(4)))
     assert wrong == []
     states.sweep()
-    rows = states._database.rows("SELECT name FROM kv_state")
+    rows = states.database.rows("SELECT name FROM kv_state")
     assert sorted(name for (name,) in rows) == [path.name for path in files(folder)]
     for c in places:
         assert states.has(c) == (states.get(c) is not None)

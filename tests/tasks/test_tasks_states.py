@@ -56,7 +56,7 @@ class Life:
     def __init__(self, database: Database, engine: Engine | None = None, *, keeps: bool = True) -> None:
         self.engine = engine or Engine()
         self.history = History(database)
-        self.states = ConversationStates(self.engine, States(database) if keeps else None)
+        self.states = ConversationStates(self.engine, States(database if keeps else Database.in_memory()))
         base = Desk(self.history, Library(database)).services(self.engine)
         self.services = Services(
             engine=base.engine,

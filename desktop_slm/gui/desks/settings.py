@@ -84,7 +84,7 @@ class SettingsDesk(QObject):
         )
 
     def _clear_states(self) -> VaultFacts:
-        self._app.clear_states()
+        self._app.states.clear()
         return self._vault_facts()
 
     def _facts(self) -> Facts:
