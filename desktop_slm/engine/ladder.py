@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
-from desktop_slm.engine import llama, placement
+from desktop_slm.engine import hardware, llama, placement
 from desktop_slm.engine.api import ModelSpec
 from desktop_slm.engine.header import Header
 from desktop_slm.engine.placement import Placement
@@ -17,6 +19,7 @@ DEFAULT_N_CTX = 8192
 CRASHED = "the GPU ended the engine the last time this model was loaded on it"
 _GPU_BACKENDS = ("cuda", "vulkan", "metal", "hip", "sycl", "opencl", "musa", "cann")
 _HIDING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GGML_VK_VISIBLE_DEVICES")
+_SPLIT = re.compile(r"-00001-of-(\d{5})\.gguf$")
 
 _Made = TypeVar("_Made")
 
@@ -102,6 +105,8 @@ class Ladder:
     def _open(self, path: str, n_gpu_layers: int, keep_on: Callable[[], bool]) -> llama.Model:
         if n_gpu_layers:
             self._on_gpu_trial(path)
+        else:
+            _require_memory(path)
         self._log.start()
         return llama.Model(path, n_gpu_layers, self._log, keep_on)
 
@@ -136,6 +141,22 @@ class Ladder:
             startup_lines=self.startup_lines,
             hidden_by=[name for name in _HIDING if name in os.environ],
         )
+
+
+def _require_memory(path: str) -> None:
+    """Refuse weights larger than all memory: they would be read from the disk again for every token.
+
+    Raises:
+        LoadFailed: With both sizes.
+    """
+    total_bytes = hardware.memory()[0]
+    split = _SPLIT.search(path)  # the other parts are as large as the first
+    try:
+        size_bytes = Path(path).stat().st_size * (int(split[1]) if split else 1)
+    except OSError:  # llama.cpp says what is wrong with it
+        return
+    if 0 < total_bytes < size_bytes:
+        raise LoadFailed(f"{_gigabytes(size_bytes)} of weights, {_gigabytes(total_bytes)} of memory in all")
 
 
 def _name(n_gpu_layers: int, total: int) -> str:

@@ -20,6 +20,9 @@ from desktop_slm.engine.threads import ThreadTuner
 from desktop_slm.errors import LoadFailed
 
 _SMALLEST_N_CTX = 1024
+_SMALLEST_CACHE = 256  # cells; llama.cpp rounds up to that
+_MOST_KV_VALUES = 2048  # keys, or values, of all heads of a layer where they are wider than the model
+_SHARE = 0.9  # of the free memory, at most
 _LARGEST_N_CTX = 1 << 20  # of a model that does not say what it was trained for
 
 
@@ -151,12 +154,37 @@ class Loader:
                 if n_ctx < _SMALLEST_N_CTX or not rung.last:
                     raise
 
+    def _require_memory(self, rung: Rung, n_ctx: int, n_seq: int) -> None:
+        """Refuse a context that does not fit into memory: asking for it would succeed, using it would not.
+
+        Systems promise more memory than there is, and end the process that takes it. On a GPU asking fails.
+
+        Raises:
+            LoadFailed: With what is needed and what is free.
+        """
+        free_bytes = hardware.memory()[1]
+        most_bytes = n_ctx * rung.model.n_layers * max(rung.model.n_embd, _MOST_KV_VALUES) * 4
+        if rung.place.n_gpu_layers or not free_bytes or most_bytes < free_bytes // 2:
+            return
+        about_weights = len(self._log.lines)
+        small = Context(rung.model, n_ctx=_SMALLEST_CACHE, n_seq=n_seq, n_threads=1, n_batch=BATCH_TOKENS)
+        small.close()
+        cache_bytes = self._log.mebibytes(r"KV buffer size") * n_ctx // _SMALLEST_CACHE
+        constant = self._log.mebibytes(r"(?:RS|compute|output) buffer size")
+        mapped = self._weights_bytes(rung.model) - self._log.mebibytes(r"REPACK model buffer size")
+        del self._log.lines[about_weights:]
+        needed_bytes = max(0, mapped) + cache_bytes + constant
+        if needed_bytes > free_bytes * _SHARE:
+            raise LoadFailed(f"{needed_bytes / 1e9:.1f} GB of memory needed, {free_bytes / 1e9:.1f} GB free")
+
     def _finish(self, spec: ModelSpec, rung: Rung, n_ctx: int) -> LoadedModel:
         model, place = rung.model, rung.place
+        n_seq = RECURRENT_SEQUENCES if model.forgets else SEQUENCES
+        self._require_memory(rung, n_ctx, n_seq)
         context = Context(
             model,
             n_ctx=n_ctx,
-            n_seq=RECURRENT_SEQUENCES if model.forgets else SEQUENCES,
+            n_seq=n_seq,
             n_threads=spec.n_threads or self._n_threads,
             n_batch=BATCH_TOKENS,
         )

@@ -41,6 +41,8 @@ FAST_FROM = 15.0
 ASSUMED_BYTES_PER_S = 10e9
 DEFAULT_N_CTX = 8192
 KV_BYTES = 2.0
+LEAST_N_CTX = 1024
+"""The engine takes a shorter context where memory is short, down to this."""
 ENGINE_SEQUENCES = 16
 """Sequences the engine keeps room for at once (``engine.scheduler.SEQUENCES``)."""
 ENGINE_RECURRENT_SEQUENCES = 8
@@ -73,6 +75,19 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_s: float
     measured: bool = False
     allocated: bool = False
+
+    @property
+    def model_bytes(self) -> int:
+        """What the model takes: the application runs already."""
+        return self.need_bytes - self.parts["app"]
+
+    @property
+    def suffices(self) -> bool:
+        """Whether there is room at all, with nothing kept free: without it, the computer would swap.
+
+        A person who was told ``Won't fit`` may know better; one whose memory does not suffice does not.
+        """
+        return self.model_bytes <= self.free_bytes
 
 
 class Allocated(Protocol):
@@ -168,23 +183,14 @@ def fit(
     )
 
 
-def require_memory(name: str, found: Fit) -> None:
-    """Refuse a model that needs more than all that is free, before it makes the computer swap.
-
-    Less than that is let through: a person who was told ``Won't fit`` may know better.
-
-    Raises:
-        ModelTooLarge: With the sum.
-    """
-    need_bytes = found.need_bytes - found.parts["app"]  # the application runs already
-    if need_bytes <= found.free_bytes:
-        return
+def too_large(name: str, found: Fit) -> ModelTooLarge:
+    """Return what to say of a model that needs more than all that is free, with the sum."""
     weights, context, buffers = (_gigabytes(found.parts[part]) for part in ("weights", "kv", "compute"))
-    shorter = " or a shorter context" if found.parts["weights"] < found.free_bytes else ""
-    raise ModelTooLarge(
-        f"{name} needs {_gigabytes(need_bytes)} of memory, and {_gigabytes(found.free_bytes)} are free",
+    needed, free = _gigabytes(found.model_bytes), _gigabytes(found.free_bytes)
+    return ModelTooLarge(
+        f"{name} needs {needed} of memory, and {free} are free",
         f"Weights take {weights}, a context of {found.n_ctx:,} tokens {context}, computing {buffers}. "
-        f"Close other programs, or choose a smaller model{shorter}.",
+        "Close other programs, or choose a smaller model.",
     )
 
 

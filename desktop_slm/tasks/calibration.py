@@ -29,9 +29,9 @@ from desktop_slm.engine.speeds import (
     load_name,
     machine_name,
 )
-from desktop_slm.errors import LoadFailed, ModelError, ModelTooLarge
+from desktop_slm.errors import LoadFailed, ModelError
 from desktop_slm.models.files import Stopped
-from desktop_slm.models.fit import KV_BYTES, Fit, cache_bytes, fit, require_memory, usable_bytes
+from desktop_slm.models.fit import KV_BYTES, LEAST_N_CTX, Fit, cache_bytes, fit, too_large, usable_bytes
 from desktop_slm.models.gguf import Header, read_header
 from desktop_slm.models.installing import prepared_bytes
 from desktop_slm.models.layouts import EXPECTED
@@ -187,23 +187,26 @@ class Calibration:
         """Refuse a model for which there is no room, before it is loaded.
 
         The memory of the model that is loaded now counts as free, and that of GPUs where layers go there.
+        Where only the context is too long, the engine takes a shorter one.
 
         Raises:
             ModelTooLarge: With the sum.
             ModelError: Its file cannot be read.
         """
         loaded = self._engine.loaded()
-        free_bytes = computer.memory()[1]
-        if not free_bytes or (loaded is not None and _same_file(loaded.path, model.path)):
+        if loaded is not None and _same_file(loaded.path, model.path):
             return
+        free_bytes = computer.memory()[1] or self._engine.hardware().ram_free_bytes
+        if loaded is not None:  # more than is given back: only what is sure is refused
+            free_bytes += self._engine.memory_bytes()
         found = self.fit(model, free_bytes)
-        held_bytes = self._engine.memory_bytes()  # more than is given back: only what is sure is refused
-        found = msgspec.structs.replace(found, free_bytes=max(found.free_bytes, free_bytes + held_bytes))
-        try:
-            require_memory(model.name, found)
-        except ModelTooLarge:
-            on_gpu = self._graphics_bytes() if self._spec(model).n_gpu_layers else 0
-            require_memory(model.name, msgspec.structs.replace(found, free_bytes=found.free_bytes + on_gpu))
+        if not free_bytes or found.suffices:
+            return
+        if self._spec(model).n_gpu_layers:
+            free_bytes += self._graphics_bytes()
+        least = min(LEAST_N_CTX, found.n_ctx)
+        if not fit(model, least, free_bytes).suffices:
+            raise too_large(model.name, found)
 
     def _graphics_bytes(self) -> int:
         devices = self._engine.hardware().devices

@@ -9,8 +9,10 @@ from __future__ import annotations
 import pytest
 from tiny_models import tiny_model
 
+from desktop_slm.engine import hardware, ladder, llama, loading
 from desktop_slm.engine.api import ModelSpec
 from desktop_slm.engine.client import EngineClient
+from desktop_slm.errors import LoadFailed
 from desktop_slm.models.fit import APP_BYTES, fit
 from desktop_slm.models.gguf import read_header
 
@@ -132,3 +134,44 @@ def test_less_than_a_context_of_training_is_taken(place, loads):
     loaded = loads(path, 10**9)
     assert loaded.n_ctx == 2048
     _compare(loaded, read_header(path), 10**9)
+
+
+def test_a_context_beyond_memory_becomes_a_shorter_one(place, monkeypatch):
+    """The system would promise the memory, and end the process that fills it."""
+    shape = {**QWEN3, "n_embd": 256, "n_ff": 512}
+    path = tiny_model(place / "long.gguf", "qwen3", layout="F16", n_ctx=32768, **shape)
+    header = read_header(path)
+    assert fit(header, 32768, 1).parts["kv"] == 256 << 20
+    monkeypatch.setattr(hardware, "memory", lambda: (200_000_000, 150_000_000))
+    llama.start_backend()
+    log = llama.Log()
+    loader = loading.Loader(log, 1, ladder.Ladder(log, bool), emit=bool, template_runs=bool)
+    model = loader.load(ModelSpec(path=str(path), n_ctx=32768), lambda: True)
+    try:
+        assert model.loaded.n_ctx == 8192
+        _compare(model.loaded, header, 8192)
+    finally:
+        model.close()
+        log.stop()
+
+
+def test_weights_beyond_all_memory_are_refused(place):
+    total_bytes, _ = hardware.memory()
+    layer_bytes = 4 * 16384 * 16384 * 2
+    wide = {"n_embd": 16384, "n_head": 64, "n_head_kv": 64, "head_dim": 256, "n_ff": 16384}
+    path = tiny_model(
+        place / "giant.gguf",
+        "llama",
+        layout="F16",
+        hollow=True,
+        n_layer=total_bytes // layer_bytes + 2,
+        **wide,
+    )
+    engine = EngineClient(threads=1)
+    try:
+        with pytest.raises(LoadFailed, match="of memory in all"):
+            engine.load(ModelSpec(path=str(path)))
+        small = tiny_model(place / "small.gguf", "llama")
+        assert engine.load(ModelSpec(path=str(small))).n_ctx == 2048  # by the same worker
+    finally:
+        engine.close()

@@ -61,7 +61,7 @@ class Scripted:
         script = self
 
         class Model:
-            n_ctx_train, n_layers, size_bytes, template, forgets = 32768, LAYERS, 7, "", False
+            n_ctx_train, n_layers, n_embd, size_bytes, template, forgets = 32768, LAYERS, 64, 7, "", False
 
             def __init__(self, path, n_gpu_layers, log, keep_on):
                 self.n_gpu_layers = n_gpu_layers
