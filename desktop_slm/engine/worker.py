@@ -158,14 +158,14 @@ class Worker:
     def _step(self) -> bool:
         """Compute one batch of each resident model; False when there was nothing to do."""
         scheduler = self._current.scheduler if self._current else None
-        writes, started = scheduler is not None and not scheduler.idle, time.perf_counter()
-        watched = scheduler is not None and scheduler.watched
-        if scheduler is not None and writes:
+        started = time.perf_counter()
+        if writes := scheduler is not None and not scheduler.idle:
             self._enter("decoding")
             scheduler.step()
         if self._encoding.idle:
             return writes
         self._enter("embedding")
+        watched = scheduler is not None and scheduler.watched
         self._encoding.step(watched=watched, elapsed_s=time.perf_counter() - started)
         return True
 
