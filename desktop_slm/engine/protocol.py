@@ -22,7 +22,7 @@ from desktop_slm.engine.api import (
 from desktop_slm.errors import ContextExceeded, DesktopSlmError
 from desktop_slm.processes.sandbox import SandboxLevel
 
-STATE_LIMIT_BYTES = 1024 * 1024 * 1024
+STATE_LIMIT_BYTES = 512 * 1024 * 1024
 """Largest state of a conversation that is handed out or taken back."""
 FRAME_LIMIT_BYTES = STATE_LIMIT_BYTES + 16 * 1024 * 1024
 """Longest message between client and worker: such a state and its tokens."""

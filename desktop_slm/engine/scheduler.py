@@ -354,6 +354,7 @@ class Scheduler:
         job = min(self._running[::-1], key=lambda job: job.interactive)
         self._running.remove(job)
         if job.resident is not None:
+            job.resident.chat = True  # it will be wanted again, whoever waits for it
             if not self._sequences.park(job.resident):
                 self._sequences.drop(job.resident)
             job.resident = None

@@ -92,9 +92,14 @@ class Parking:
         return iter(list(self._parked))
 
     def add(self, parked: Parked) -> bool:
-        """Keep ``parked``, at the cost of less useful ones; False when it alone is over the budget."""
+        """Keep ``parked``, at the cost of less useful ones; False when it alone is over the budget.
+
+        Of background jobs only the last is kept, for the instructions that the next may share.
+        """
         if parked.size_bytes > self.budget_bytes:
             return False
+        if not parked.chat:
+            self._parked = [other for other in self._parked if other.chat]
         self._parked.append(parked)
         while sum(other.size_bytes for other in self._parked) > self.budget_bytes:
             others = [other for other in self._parked if other is not parked]

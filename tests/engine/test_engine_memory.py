@@ -119,7 +119,7 @@ def test_parked_and_brought_back(reader, fresh, answer):
     back = fresh([*text(1, 280), *text(4, 20)])
     begun(reader, text(1, 280), ending)
     begun(reader, text(5, 400), text(6, 30), "b")
-    assert not any(resident.tokens and not resident.conversation == "b" for resident in reader.sequences._all)
+    assert not any(resident.tokens and resident.conversation != "b" for resident in reader.sequences._all)
     resident, length, logits = reader.go_on([*text(1, 280), *ending, *text(2, 20)], "a")
     assert length == 280 + answer
     assert same(logits, wanted)
@@ -158,7 +158,7 @@ def test_saved_and_restored(reader, fresh):
     assert same(logits, wanted)
     other.context.close()
     # What was saved is still there as well.
-    resident, length, _ = reader.go_on([*text(1, 280), *text(3, 60), 5], "a")
+    _, length, _ = reader.go_on([*text(1, 280), *text(3, 60), 5], "a")
     assert length == 340
 
 

@@ -1,6 +1,7 @@
 """What is kept of conversations: in the cache, parked, saved, brought back; against a checking context."""
 
 import array
+import itertools
 import struct
 
 import pytest
@@ -65,9 +66,11 @@ def test_background_leftovers_go_before_conversations():
     parking = Parking(100)
     chat = Parked(tokens=[1], chat=True, used=1, data=b"x" * 50)
     leftover = Parked(tokens=[2], used=2, data=b"x" * 50)
-    assert parking.add(chat) and parking.add(leftover)
+    assert parking.add(chat)
+    assert parking.add(leftover)
     assert parking.add(Parked(tokens=[3], chat=True, used=3, data=b"x" * 50))
-    assert leftover not in list(parking) and chat in list(parking)
+    assert leftover not in list(parking)
+    assert chat in list(parking)
     assert not parking.add(Parked(tokens=[4], data=b"x" * 101))
 
 
@@ -110,6 +113,29 @@ def test_a_thought_that_is_left_out_costs_only_the_answer(memory):
 
 
 @pytest.mark.parametrize("memory", MEMORIES)
+def test_instructions_that_jobs_share_are_read_once(memory):
+    run = Run(n_ctx=4000, **memory)
+    for number in range(6):
+        run.scheduler.submit(job(number, [*range(300), 50 * number], background=True, max_tokens=1))
+    run.finish()
+    assert run.context.decoded <= 300 + 6 * 14
+    for number in range(6):
+        run.check_reuse(number, 301)
+
+
+def test_a_thought_is_not_saved():
+    run = Run(n_ctx=4000)
+    prompt = prompt_of_a_long_answer(302)
+    made = job(1, prompt, conversation="a", settled=300)
+    made.thought = True
+    run.ask(made)
+    tokens, data = run.scheduler.save_state("a", 1_000_000)
+    assert tokens == prompt[:300]
+    assert data == packed(prompt[:300])
+    assert run.scheduler.kept_tokens("a") > 300  # until the next turn, which may be the same again
+
+
+@pytest.mark.parametrize("memory", MEMORIES)
 def test_a_saved_conversation_goes_on_after_a_restart(memory):
     run = Run(n_ctx=4000, **memory)
     prompt = [*range(300), 50, 51]
@@ -142,7 +168,8 @@ def test_a_state_that_the_memory_refuses_leaves_nothing():
     run = Run(n_ctx=4000)
     assert run.scheduler.restore_state("a", [1, 2, 3], bytes(packed([1, 2]))) == 0
     assert run.scheduler.restore_state("a", list(range(5000)), bytes(packed(range(5000)))) == 0
-    assert not run.context.cells and not run.scheduler.kept_tokens("a")
+    assert not run.context.cells
+    assert not run.scheduler.kept_tokens("a")
     run.ask(job(1, [1, 2, 3, 4], conversation="a"))
 
 
@@ -203,7 +230,7 @@ def test_what_is_said_to_be_reused_was_not_read(data):
 def test_the_same_text_in_other_pieces_is_taken_as_it_lies_in_the_cache(text, data):
     def pieces(text):
         cuts = sorted({0, len(text), *data.draw(st.lists(st.integers(0, len(text)), max_size=8))})
-        return [text[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+        return [text[a:b] for a, b in itertools.pairwise(cuts)]
 
     tokens = {}
 

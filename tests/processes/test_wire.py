@@ -108,6 +108,18 @@ def test_a_message_over_the_limit_is_not_sent(monkeypatch):
     assert wire.encode(Words((), b"x" * 900))
 
 
+def test_a_pipe_may_have_a_limit_of_its_own():
+    read, write = os.pipe()
+    wire.widen(write)
+    os.write(write, wire.encode(Words((), b"x" * 1001), 1100))
+    with pytest.raises(wire.FrameError, match="not allowed"):
+        wire.read_frame(read, 900)
+    with pytest.raises(wire.FrameError, match="over the limit of 900"):
+        wire.encode(Words((), b"x" * 1001), 900)
+    os.close(read)
+    os.close(write)
+
+
 def test_a_frame_of_many_megabytes_passes():
     message = Words(("a",), os.urandom(5_000_000))
     (frame,) = read_all(wire.encode(message))
