@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,6 @@ from tiny_models import tiny_model
 from desktop_slm.engine import client
 from desktop_slm.engine.api import ModelSpec, Probe, Tick, nothing
 from desktop_slm.engine.fake import FakeEngine
-from desktop_slm.models.starter import locate
 from desktop_slm.paths import Paths
 
 Command = Callable[..., Result]
@@ -22,6 +23,7 @@ class Measured(FakeEngine):
     """Reads prepared files 2.2 times and writes them ``writing`` times as fast."""
 
     writing = 1.3
+    interrupted = False
 
     def probe(self, model: ModelSpec, tick: Tick = nothing) -> Probe:
         tick()
@@ -34,6 +36,9 @@ class Measured(FakeEngine):
 
     def quantize(self, source: str, target: str, file_type: str, tick: Tick = nothing) -> None:
         tiny_model(target, layout=file_type)
+        if self.interrupted:
+            os.kill(os.getpid(), signal.SIGINT)
+        tick()
 
 
 @pytest.fixture
@@ -87,6 +92,17 @@ def test_a_copy_that_brings_little_can_be_undone(
     assert (undone["prepared_from"], undone["quantization"]) == ("", "Q4_1")
 
 
+def test_ctrl_c_leaves_the_original(command: Command, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    command("models", "list")  # the starter is on the shelf
+    monkeypatch.setattr(Measured, "interrupted", True)
+    stopped = command("models", "prepare", model, "--json")
+    assert stopped.code == 130
+    assert stopped.done["reason"] == "cancelled"
+    (left,) = [m for m in command("models", "list", "--json").done["models"] if m["id"] == model]
+    assert (left["prepared_from"], left["quantization"]) == ("", "Q4_1")
+    assert [path.name for path in Path(left["path"]).parent.glob("*.gguf")] == ["small.Q4_1.gguf"]
+
+
 def test_nothing_to_prepare_is_no_error(command: Command, model: str, tmp_path: Path) -> None:
     good = tiny_model(tmp_path / "good.gguf", layout="Q4_0")
     said = command("models", "prepare", good)
@@ -102,9 +118,9 @@ def test_an_unknown_model_is_one_sentence(command: Command, model: str) -> None:
 
 @pytest.mark.model
 def test_the_real_starter_is_measured_before_and_after(finished: Callable[..., Result], home: Paths) -> None:
-    """From Q4_1 to Q8_0; how much that brings is the benchmark's business."""
-    done = finished("models", "import", locate().path, "--json").done
-    prepared = finished("models", "prepare", done["models"][0]["id"], "--json").done
+    """It comes in Q4_1 and is prepared to Q8_0; how much that brings is the benchmark's business."""
+    prepared = finished("models", "prepare", "starter", "--json").done
+    assert prepared["models"][0]["prepared_from"].endswith("Q4_1.gguf")
     assert prepared["models"][0]["quantization"] == "Q8_0"
     assert prepared["verdict"] in ("faster", "mixed", "same", "unclear")
     gain = prepared["gain"]

@@ -13,7 +13,6 @@ from engine_asking import answer, ask
 
 from desktop_slm.engine.api import Message, ModelSpec, Probe
 from desktop_slm.engine.client import EngineClient
-from desktop_slm.engine.speeds import compare
 from desktop_slm.errors import EngineCrashed, ModelUnsupported
 from desktop_slm.models.shelf import Shelf
 
@@ -42,11 +41,8 @@ def test_both_are_measured_and_what_is_kept_stays(engine, spec, raw_starter):
     pid = engine.worker_pid()
     first = ask(spec, "Name a color.", conversation="c1", max_tokens=8)
     said, end = answer(engine.generate(first))
-    gain = compare(engine, ModelSpec(path=str(raw_starter)), spec)
-    assert is_measured(gain.before)
-    assert is_measured(gain.after)
-    assert gain.reading > 0
-    assert gain.writing > 0
+    assert is_measured(engine.probe(ModelSpec(path=str(raw_starter))))
+    assert is_measured(engine.probe(spec))
     assert engine.loaded().path == os.path.realpath(spec.path)
     turns = (*first.messages, Message("assistant", said), Message("user", "Another one."))
     _, again = answer(engine.generate(msgspec.structs.replace(first, messages=turns)))
