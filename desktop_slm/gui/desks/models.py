@@ -39,7 +39,7 @@ class Shown:
         current: Id of the one that answers now, empty when there is none.
         hardware: This computer; None as long as nobody has looked.
         starter_available: The starter came along and is not on the shelf yet.
-        unmeasured: The model that answers now, when it is in memory and was never measured here.
+        unmeasured: The model that answers now, when it is in memory and was not measured here undisturbed.
     """
 
     models: tuple[ModelFacts, ...]
@@ -176,8 +176,11 @@ class ModelsDesk(QObject):
 
     def _may_measure(self, model: InstalledModel, hardware: Hardware) -> bool:
         loaded = self._app.engine.loaded()
-        in_memory = loaded is not None and Path(loaded.path) == Path(model.path).resolve()
-        return in_memory and self._app.calibration.speed(model, hardware) is None
+        if loaded is None or Path(loaded.path) != Path(model.path).resolve():
+            return False
+        speed = self._app.calibration.speed(model, hardware)
+        wanted = self._app.settings.n_threads or hardware.physical_cores
+        return speed is None or speed.probe.threads < wanted  # measured beside other programs: try again
 
     def _current(self, models: list[InstalledModel]) -> str:
         chosen = self._app.settings.default_model
