@@ -93,6 +93,8 @@ def test_a_busy_computer_is_compared_with_the_best_number_of_threads(monkeypatch
     assert bench.figures.median("bare_load_0_threads_1_tokens_per_s") == 20.0
     assert bench.figures.median("bare_load_0_threads_2_tokens_per_s") == 5.0
     assert bench.figures.median("load_0_tokens_per_s") == 10.0
+    threads = [run.n_threads for run in bench._limit.runs]  # type: ignore[union-attr]
+    assert threads == [1, 2, 1]  # two of them are hopeless after the first round
 
 
 def test_large_computers_are_not_tried_with_every_number_of_threads() -> None:
