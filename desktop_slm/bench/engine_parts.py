@@ -179,8 +179,8 @@ def background(stand: Stand) -> None:
 def busy(stand: Stand, count: int, rounds: int = _BUSY_ROUNDS) -> None:
     """Measure writing beside ``count`` programs that spin, against the best fixed number of threads there.
 
-    A number that is not half as fast as another in the first round cannot be the best, and is not tried again:
-    with too many threads a single token may take seconds.
+    A number that is not half as fast as another in the first round cannot be the best and is not tried
+    again: with too many threads a single token may take seconds.
     """
     tried = fixed_threads(stand.cores)
     with hogs(count):
