@@ -230,11 +230,10 @@ def _print_one(out: Output, model: dict[str, Any]) -> None:
 
     out.heading(model["name"])
     fits = model["fit"]
-    need = (
-        f"{fits['word']}: needs {size(fits['need_bytes'])}, {size(fits['free_bytes'])} free"
-        if fits
-        else "unknown"
-    )
+    need = "unknown"
+    if fits:
+        verb = "took" if fits["measured"] else "needs"
+        need = f"{fits['word']}: {verb} {size(fits['need_bytes'])}, {size(fits['free_bytes'])} free"
     out.table(
         [
             ("id", model["id"]),

@@ -340,8 +340,8 @@ class Header:
         alone = self.recurrent[index] and self.architecture not in architectures.BOTH
         with_kv = architectures.FIRST_WITH_KV.get(self.architecture, self.n_layer)
         with_kv = min(with_kv, self.n_layer - self.count("attention.shared_kv_layers"))
-        if alone or index >= with_kv:
-            return 0
+        if alone or index >= with_kv or self.architecture in architectures.EMBEDDING:
+            return 0  # an encoder reads a text at once and keeps nothing
         key, value = self.head_dim
         if windowed:
             key = self.count("attention.key_length_swa", key)

@@ -215,7 +215,7 @@ class Calibration:
     def note_memory(self, model: InstalledModel) -> None:
         """Keep what a model took, if it is the one that is loaded."""
         loaded = self._engine.loaded()
-        if loaded is None or not loaded.weights_bytes or not _same_file(loaded.path, model.path):
+        if loaded is None or not loaded.kv_bytes or not _same_file(loaded.path, model.path):
             return
         self._speeds.keep_footprint(
             Footprint(

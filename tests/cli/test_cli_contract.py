@@ -69,7 +69,14 @@ DONE: dict[str, dict[str, Any]] = {
                 "n_ctx_train": int,
                 "tasks": [str],
                 "licence": str,
-                "fit": {"word": str, "need_bytes": int, "free_bytes": int, "parts": dict},
+                "fit": {
+                    "word": str,
+                    "need_bytes": int,
+                    "free_bytes": int,
+                    "parts": dict,
+                    "n_ctx": int,
+                    "measured": bool,
+                },
                 "installed": bool,
                 "verified_at": str,
             }

@@ -111,3 +111,10 @@ def test_experts_that_are_not_chosen_are_not_read(tiny, monkeypatch):
     header.tensors = tensors
     experts = sum(t.size_bytes for t in tensors if "_exps" in t.name)
     assert header.active_bytes == whole - experts * 3 // 4
+
+
+def test_an_encoder_keeps_nothing(tiny):
+    header = read_header(tiny(architecture="bert", extra={"pooling_type": 1}))
+    parts = fit(header, 512, GB).parts
+    assert parts["kv"] == 0
+    assert parts["weights"] == header.weights_bytes > 0
