@@ -90,6 +90,21 @@ def test_what_was_preempted_is_brought_back_not_read_again():
     assert run.context.decoded <= 2 * 150 + answers
 
 
+def test_what_was_lost_on_the_way_is_not_called_reused():
+    run = Run(n_ctx=1000, parking_bytes=0)
+    run.ask(job(1, range(200), conversation="a", max_tokens=1))
+    run.scheduler.submit(job(2, prompt_of_a_long_answer(150, 7)))
+    again = job(3, [*range(200), *prompt_of_a_long_answer(20, 8)], conversation="a")
+    run.scheduler.submit(again)
+    for _ in range(5):
+        run.scheduler.step()
+    assert again.reused == 200
+    run.context.n_ctx = 150 + 220 + 20
+    run.finish()
+    run.check_reuse(3, 220)
+    assert run.result(3)[1].usage.reused_tokens == 0
+
+
 @pytest.mark.parametrize("memory", MEMORIES)
 def test_a_regenerated_answer_reads_next_to_nothing(memory):
     run = Run(n_ctx=4000, **memory)
@@ -224,6 +239,9 @@ def test_what_is_said_to_be_reused_was_not_read(data):
     run.finish()
     for number, one in made.items():
         run.check_reuse(number, one.n_prompt)
+        answer, end = run.result(number)
+        whole, _ = expected(one.tokens[: one.n_prompt], one.max_tokens, n_ctx)
+        assert answer == (whole if end.reason in ("stop", "length") else whole[: len(answer)])
 
 
 @given(st.text("abc", max_size=12), st.data())
