@@ -26,7 +26,8 @@ from desktop_slm.errors import LoadFailed, ModelUnsupported
 _READ_TOKENS = 512
 _WRITE_TOKENS = 48
 _N_CTX = 1024
-_FIRST_SLICE = 32  # read to bring the weights into memory, and once more to learn how much fits into a second
+_WARM_TOKENS = 8  # read to bring the weights into memory
+_FIRST_SLICE = 32  # read to learn how much fits into a second
 _READ_S = 1.0
 _WRITE_S = 0.8
 _READS = 3
@@ -162,7 +163,7 @@ class _Stopwatch:
 def _read(watch: _Stopwatch, text: Sequence[int]) -> float:
     """Return tokens per second of reading ``text``, or as much of it as takes about a second."""
     first = text[:_FIRST_SLICE]
-    watch.decode(first)
+    watch.decode(first[:_WARM_TOKENS])
     watch.forget()
     seconds = watch.decode(first)
     n_tokens = max(len(first), min(len(text), int(len(first) / seconds * _READ_S)))

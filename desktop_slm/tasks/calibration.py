@@ -48,6 +48,8 @@ _PROBED_TOKENS = 536  # in the cache, on average, while writing is measured
 _WRITTEN_BYTES_PER_S = 150e6  # converting, flushing and hashing, on two cores
 _LOADED_BYTES_PER_S = 700e6
 _PROBE_S = 1.4
+_GROWN = 1.3
+_IN_CACHE_BYTES = 300e6  # smaller models are not bound by the memory when they write
 _PROBES = 4
 
 
@@ -141,10 +143,12 @@ class Calibration:
         if not header.prepare_to or too_large:
             return None
         seconds = _expected_s(header, size_bytes)
+        slower = size_bytes > max(_IN_CACHE_BYTES, _GROWN * header.size_bytes)
+        expected = EXPECTED[model.quantization] + (", perhaps slower at writing" if slower else "")
         return Offer(
             sentence=(
                 f"Stored in a layout that is slow on this processor ({model.quantization}). A prepared copy "
-                f"should be {EXPECTED[model.quantization]}; it takes about {_seconds(seconds)} and "
+                f"should be {expected}; it takes about {_seconds(seconds)} and "
                 f"{_size(size_bytes)} of disk space. The original stays."
             ),
             copy_bytes=size_bytes,

@@ -116,6 +116,15 @@ def test_the_second_time_nothing_is_made_or_measured_unless_asked(workshop: Work
     assert workshop.files() == before
 
 
+def test_a_large_copy_is_not_praised_for_writing(workshop: Workshop, tmp_path: Path) -> None:
+    size = {"n_embd": 2048, "n_ff": 8192, "n_layer": 8, "n_vocab": 4000}
+    large = tiny_model(tmp_path / "large.Q4_1.gguf", layout="Q4_1", hollow=True, **size)
+    found = workshop.shelf.find(large)
+    offer = workshop.calibration.offer(found, workshop.hardware)
+    assert offer is not None
+    assert "about twice as fast at reading, perhaps slower at writing; it takes" in offer.sentence
+
+
 @pytest.mark.parametrize("stage", ["preparing", "measuring"])
 @pytest.mark.parametrize("how", ["copy", "use"])
 def test_stopping_in_the_middle_leaves_nothing(workshop: Workshop, stage: str, how: installing.How) -> None:
