@@ -151,7 +151,7 @@ def fit(
         ModelError: The file of an installed model cannot be read.
     """
     header = model if isinstance(model, Header) else read_header(model.path)
-    n_ctx = min(n_ctx or DEFAULT_N_CTX, header.n_ctx_train or n_ctx or DEFAULT_N_CTX)
+    n_ctx = max(1, min(n_ctx or DEFAULT_N_CTX, header.n_ctx_train or n_ctx or DEFAULT_N_CTX))
     n_seq = n_seq or (ENGINE_RECURRENT_SEQUENCES if any(header.recurrent) else ENGINE_SEQUENCES)
     if allocated:
         n_ctx = allocated.n_ctx

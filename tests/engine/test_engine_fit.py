@@ -12,7 +12,7 @@ from tiny_models import tiny_model
 from desktop_slm.engine import hardware, ladder, llama, loading
 from desktop_slm.engine.api import ModelSpec
 from desktop_slm.engine.client import EngineClient
-from desktop_slm.errors import LoadFailed
+from desktop_slm.errors import InvalidRequest, LoadFailed
 from desktop_slm.models.fit import APP_BYTES, fit
 from desktop_slm.models.gguf import read_header
 
@@ -134,6 +134,14 @@ def test_less_than_a_context_of_training_is_taken(place, loads):
     loaded = loads(path, 10**9)
     assert loaded.n_ctx == 2048
     _compare(loaded, read_header(path), 10**9)
+
+
+@pytest.mark.parametrize("n_ctx", [-1, 1, 63, 1 << 31])
+def test_a_context_of_nonsense_is_refused_and_harms_nothing(place, loads, n_ctx):
+    path = tiny_model(place / "asked.gguf", "llama", n_ctx=2048)
+    with pytest.raises(InvalidRequest, match="is not possible"):
+        loads(path, n_ctx)
+    assert loads(path, 0).n_ctx == 2048
 
 
 def test_a_context_beyond_memory_becomes_a_shorter_one(place, monkeypatch):

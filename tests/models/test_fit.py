@@ -54,8 +54,10 @@ def test_the_engine_is_what_the_sum_assumes():
     assert re.search(rf"^SEQUENCES = {fit_module.ENGINE_SEQUENCES}\b", scheduler, re.MULTILINE)
     recurrent = fit_module.ENGINE_RECURRENT_SEQUENCES
     assert re.search(rf"^RECURRENT_SEQUENCES = {recurrent}\b", scheduler, re.MULTILINE)
-    llama = (Path(fit_module.__file__).parents[1] / "engine" / "llama.py").read_text()
-    assert ("swa_full = False" in llama) != fit_module.ENGINE_FULL_WINDOWS
+    context = (Path(fit_module.__file__).parents[1] / "engine" / "context.py").read_text()
+    assert ("swa_full = False" in context) != fit_module.ENGINE_FULL_WINDOWS
+    loading = (Path(fit_module.__file__).parents[1] / "engine" / "loading.py").read_text()
+    assert f"\n_SMALLEST_N_CTX = {fit_module.LEAST_N_CTX}\n" in loading
 
 
 def test_shared_layers_and_quantized_cache(tiny):
@@ -71,6 +73,9 @@ def test_context_defaults_as_the_engine_does(tiny):
     assert fit(read_header(tiny("a.gguf", n_ctx=512)), 0, GB).n_ctx == 512
     assert fit(read_header(tiny("b.gguf", n_ctx=131072)), 0, GB).n_ctx == 8192
     assert fit(read_header(tiny("c.gguf", n_ctx=512)), 10**9, GB).n_ctx == 512
+    nonsense = fit(read_header(tiny("d.gguf", n_ctx=512)), -5, GB)
+    assert nonsense.n_ctx == 1
+    assert min(nonsense.parts.values()) > 0
 
 
 def test_layers_that_predict_ahead_are_left_out(tiny):
