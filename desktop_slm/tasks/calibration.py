@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -163,13 +164,15 @@ class Calibration:
         Args:
             model: The model.
             free_bytes: Memory that can be taken without swapping. What the model that is loaded now gives
-                back is added.
-            hardware: To find measured speeds; without it they are estimated.
+                back is added, and the memory of GPUs where layers go there.
+            hardware: To find measured speeds and GPUs; without it there are none.
 
         Raises:
             ModelError: Its file cannot be read.
         """
         spec = self._spec(model)
+        if hardware and spec.n_gpu_layers:
+            free_bytes += _graphics_bytes(hardware)
         return fit(
             model,
             spec.n_ctx,
@@ -207,14 +210,10 @@ class Calibration:
         if not free_bytes or found.suffices:
             return
         if self._spec(model).n_gpu_layers:
-            free_bytes += self._graphics_bytes()
+            free_bytes += _graphics_bytes(self._engine.hardware())
         least = min(LEAST_N_CTX, found.n_ctx)
         if not fit(model, least, free_bytes).suffices:
             raise too_large(model.name, found)
-
-    def _graphics_bytes(self) -> int:
-        devices = self._engine.hardware().devices
-        return sum(device.free_bytes for device in devices if device.kind == "gpu")
 
     def note_memory(self, model: InstalledModel) -> None:
         """Keep what a model took, if it is the one that is loaded."""
@@ -339,6 +338,13 @@ class Calibration:
             return not free_bytes or fit(read_header(path), 0, free_bytes).word != "Won't fit"
         except ModelError:
             return False
+
+
+def _graphics_bytes(hardware: Hardware) -> int:
+    """Return the free memory of GPUs that have their own; Macs count theirs as RAM."""
+    if sys.platform == "darwin":
+        return 0
+    return sum(device.free_bytes for device in hardware.devices if device.kind == "gpu")
 
 
 def _same_file(one: str, other: str) -> bool:

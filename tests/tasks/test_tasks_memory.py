@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 
+import msgspec
 import pytest
 from tiny_models import tiny_model
 
 from desktop_slm import settings
 from desktop_slm.app import App
 from desktop_slm.engine import hardware
+from desktop_slm.engine.api import Device
 from desktop_slm.errors import ModelTooLarge
 from desktop_slm.tasks.requests import Chat
 
@@ -68,6 +71,21 @@ def test_a_long_context_alone_is_no_reason(app, tmp_path, monkeypatch):
     monkeypatch.setattr(hardware, "memory", lambda: (10**9, 10**6))
     with pytest.raises(ModelTooLarge):
         chosen(app, path)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="Macs have one memory")
+def test_graphics_memory_counts_where_layers_go_there(app, big, monkeypatch):
+    monkeypatch.setattr(hardware, "memory", lambda: (16 * 10**9, 8 * 10**9))
+    gpu = Device(name="CUDA0", description="A GPU", kind="gpu", free_bytes=24 * 10**9, total_bytes=24 * 10**9)
+    here = msgspec.structs.replace(app.hardware(), devices=(gpu,))
+    monkeypatch.setattr(app.engine, "hardware", lambda: here)
+    model = app.shelf.find(str(big))
+    assert app.calibration.fit(model, 8 * 10**9, here).word != "Won't fit"
+    assert chosen(app, big).spec.path == str(big)
+    app.change_settings(n_gpu_layers=0)
+    assert app.calibration.fit(model, 8 * 10**9, here).word == "Won't fit"
+    with pytest.raises(ModelTooLarge):
+        chosen(app, big)
 
 
 @pytest.mark.model
