@@ -139,10 +139,15 @@ class PromptProgress(msgspec.Struct, frozen=True, tag="prompt_progress"):
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
-    """The last event of every job that did not fail."""
+    """The last event of every job that did not fail.
+
+    ``logprob``: of an answer held by choices, the natural logarithm of how probable its tokens and its end were
+    to the model, were it free to write anything; else 0.
+    """
 
     reason: FinishReason
     usage: Usage
+    logprob: float = 0.0
 
 
 EngineEvent = Text | PromptProgress | Finished

@@ -14,6 +14,7 @@ from desktop_slm.engine.llama import C, Model
 from desktop_slm.errors import InvalidRequest
 
 _DRY_LAST_N = 2048
+_LEAST_PROBABILITY = 1e-38  # what a 32-bit float holds
 _DRY_BREAKERS = (b"\n", b":", b'"', b"*")  # llama.cpp's own: a repetition is not counted across them
 
 
@@ -26,6 +27,7 @@ class Sampler:
         seed: Of the random numbers.
         grammar: GBNF, empty for none.
         history: The prompt's tokens, which penalties and DRY look at, as in llama.cpp's server.
+        weighs: Add up how probable what is drawn within the grammar is to the model, in ``logprob``.
         grammar_runs: Told when work on a grammar begins and ends: one made to be slow can take for ever, so
             somebody outside puts a limit to it.
 
@@ -41,8 +43,11 @@ class Sampler:
         grammar: str = "",
         *,
         history: Sequence[int] = (),
+        weighs: bool = False,
         grammar_runs: Callable[[bool], None] = lambda _: None,
     ) -> None:
+        self.logprob = 0.0
+        self._weigher = C.llama_sampler_init_dist(0) if weighs else None
         self._grammar: Any = None
         self._spoken: Any = None
         self._grammar_runs = grammar_runs
@@ -97,6 +102,8 @@ class Sampler:
                 "The form of the answer cannot be satisfied: nothing can follow what is written so far",
                 "Change the grammar or the schema.",
             )
+        if self._weigher is not None:
+            self.logprob += self._candidates.logprob(logits, token, self._weigher)
         C.llama_sampler_accept(self._grammar, token)
         C.llama_sampler_accept(self._chain, token)
         return token
@@ -111,10 +118,10 @@ class Sampler:
 
     def close(self) -> None:
         """Free the memory."""
-        for sampler in (self._grammar, self._spoken, self._chain):
+        for sampler in (self._grammar, self._spoken, self._weigher, self._chain):
             if sampler is not None:
                 C.llama_sampler_free(sampler)
-        self._grammar = self._spoken = self._chain = None
+        self._grammar = self._spoken = self._weigher = self._chain = None
 
 
 class _Candidates:
@@ -127,18 +134,27 @@ class _Candidates:
         self._ids, self._logits = raw.cast("i")[0::3], raw.cast("f")[1::3]
         self._numbers = memoryview(array.array("i", range(n_vocab)))
 
+    def logprob(self, logits: Any, token: int, softmax: Any) -> float:
+        """Return the logarithm of the probability of ``token``; ``softmax`` fills in all probabilities."""
+        self._apply(logits, (softmax,))
+        return math.log(max(self._data[token].p, _LEAST_PROBABILITY))
+
     def draw(self, logits: Any, samplers: Sequence[Any]) -> int | None:
         """Return the token that ``samplers`` select, None where they leave none with any probability."""
+        chosen = self._apply(logits, samplers)
+        if not 0 <= chosen.selected < chosen.size:
+            return None
+        token = chosen.data[chosen.selected]
+        return None if math.isinf(token.logit) or math.isnan(token.logit) else int(token.id)
+
+    def _apply(self, logits: Any, samplers: Sequence[Any]) -> Any:
         source = (ctypes.c_float * self._n_vocab).from_address(ctypes.addressof(logits.contents))
         self._ids[:] = self._numbers
         self._logits[:] = memoryview(source).cast("B").cast("f")
         chosen = C.llama_token_data_array(self._data, self._n_vocab, -1, False)
         for sampler in samplers:
             C.llama_sampler_apply(sampler, ctypes.byref(chosen))
-        if not 0 <= chosen.selected < chosen.size:
-            return None
-        token = chosen.data[chosen.selected]
-        return None if math.isinf(token.logit) or math.isnan(token.logit) else int(token.id)
+        return chosen
 
 
 def _remembered(sampling: Sampling) -> int:

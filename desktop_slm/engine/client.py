@@ -420,12 +420,17 @@ def _check_file(path: str, kind: str = "model") -> None:
     """Refuse what is surely no model before a worker is started for it: 0 bytes, another kind of file."""
     again = "Download or copy it again."
     try:
+        path.encode()  # worker and llama.cpp take text
         with Path(path).open("rb") as file:
             head = file.read(24)
         size_bytes = Path(path).stat().st_size
     except FileNotFoundError as error:
         raise ModelNotFound(
             f"The {kind} file is not there", f"Choose another {kind}, or add it again."
+        ) from error
+    except ValueError as error:
+        raise ModelInvalid(
+            f"The path of the {kind} file is no text", "Rename the file or its folder."
         ) from error
     except OSError as error:
         raise ModelInvalid(f"The {kind} file cannot be read", "Check the file's permissions.") from error

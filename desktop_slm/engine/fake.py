@@ -49,6 +49,7 @@ class Reply:
         reasoning: Thoughts that come before it.
         delay_s: Seconds before each token.
         error: Raised when the text is through: a crash, an unresponsive worker.
+        logprob: Of the end.
         reason: Of the end, when the text is not cut by ``max_tokens`` or a stop text.
     """
 
@@ -57,6 +58,7 @@ class Reply:
     delay_s: float = 0.0
     error: DesktopSlmError | None = None
     reason: FinishReason = "stop"
+    logprob: float = 0.0
 
 
 Script = Sequence[str | Reply] | Callable[[GenerateRequest], str | Reply]
@@ -144,7 +146,7 @@ class FakeEngine:
                 decode_s=time.perf_counter() - started,
             )
             done = True
-            yield Finished(reason, usage)
+            yield Finished(reason, usage, reply.logprob)
         except GeneratorExit:
             self.cancelled += not done
             raise

@@ -15,7 +15,9 @@ _RESERVE_TOKENS = 256
 
 
 class Sampler(Protocol):
-    """Draws the next token."""
+    """Draws the next token; ``logprob`` as in `api.Finished`."""
+
+    logprob: float
 
     def sample(self, context: Any, index: int) -> int:
         """Return the token after batch index ``index``."""

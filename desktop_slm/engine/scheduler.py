@@ -427,7 +427,7 @@ class Scheduler:
             first_token_s=first - job.arrived,
             decode_s=now - first,
         )
-        self._out.append((job.id, Finished(reason, usage)))
+        self._out.append((job.id, Finished(reason, usage, job.sampler.logprob)))
 
     def _gather(self, job: Job) -> None:
         """Turn the job's text so far into events, neighbors of one kind joined."""

@@ -351,7 +351,15 @@ class Worker:
         model = current.model
         settings = request.sampling or sampling.model_sampling(model.metadata, request.recommended)
         seed = random_seed() if settings.seed is None else settings.seed
-        return chain.Sampler(model, settings, seed, grammar, history=tokens, grammar_runs=self._grammar_runs)
+        return chain.Sampler(
+            model,
+            settings,
+            seed,
+            grammar,
+            history=tokens,
+            weighs=bool(request.choices),
+            grammar_runs=self._grammar_runs,
+        )
 
     def _grammar_runs(self, running: bool) -> None:
         """Work on a grammar begins or ends: the app ends this process when it takes too long."""

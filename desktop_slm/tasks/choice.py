@@ -3,6 +3,11 @@
 A text that fits is read whole. A longer one is read part by part, and the label that most of it got wins;
 that this happened, and how many parts agreed, is told. There is no figure of confidence: what a small model's
 probabilities say of a label is not what people would take it for.
+
+Very small models name the same label whatever they read. What they have read shows all the same in how much
+more probable each label is than without a text, so theirs are weighed that way ("contextual calibration",
+Zhao et al. 2021, Calibrate Before Use). Of twelve mails under three labels in two orders, the starter model
+got 9 of 24 right before and 14 so; by chance it would be 8.
 """
 
 from __future__ import annotations
@@ -27,6 +32,7 @@ _LABELS = range(2, 51)
 _LONGEST_LABEL = 200
 _LEAST_TOKENS = 64  # of a text that a prompt must have room for
 _MARGIN_TOKENS = 16
+_NO_TEXTS = ("", "N/A", "This is a text.")  # what the labels are compared with
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class ChoiceTask:
     model: ChosenModel
     _votes: list[_Votes] = field(default_factory=list)
     _labeled: list[Labeled] = field(default_factory=list)
+    _usual: list[float] = field(default_factory=list)
 
     def run(self) -> Generator[TaskEvent, None, None]:
         """Label the texts, many at once; yields the labels in the order of the texts.
@@ -86,12 +93,13 @@ class ChoiceTask:
         if self.model.tiny:
             yield Warned(text="This model is very small and often chooses wrongly: check the labels.")
         clock = Clock(len(jobs))
-        for start in range(0, len(jobs), _TOGETHER):
-            self._label(jobs[start : start + _TOGETHER])
+        together = max(1, _TOGETHER // len(self.request.labels)) if self.model.tiny else _TOGETHER
+        for start in range(0, len(jobs), together):
+            self._label(jobs[start : start + together])
             yield from self._give_out()
             if self.services.stopped():
                 return
-            done = min(start + _TOGETHER, len(jobs))
+            done = min(start + together, len(jobs))
             yield Progress(
                 done=done, total=len(jobs), unit="chunks", left_s=clock.left_s(done), stage="sorting"
             )
@@ -119,22 +127,58 @@ class ChoiceTask:
 
     def _label(self, jobs: Sequence[tuple[int, str]]) -> None:
         """Let the model label some parts together."""
-        answers = [""] * len(jobs)
-        ended = []
-        with closing(self.services.engine.generate_many([self._ask(part) for _, part in jobs])) as events:
+        if self.model.tiny:
+            found = self._weighed([part for _, part in jobs])
+        else:
+            ends = self._answers([self._ask(part, self.request.labels) for _, part in jobs])
+            found = {place: label for place, (label, _) in ends.items()}
+        for place, label in found.items():
+            index, part = jobs[place]
+            self._votes[index].add(label, len(part))
+
+    def _weighed(self, parts: Sequence[str]) -> dict[int, str]:
+        """Return the label of each part that a text makes more probable than any other label."""
+        labels = self.request.labels
+        if not self._usual:
+            scores = self._scores(_NO_TEXTS)
+            if len(scores) < len(_NO_TEXTS):
+                return {}
+            self._usual = [sum(column) / len(scores) for column in zip(*scores.values(), strict=True)]
+        gains = {
+            place: [score - usual for score, usual in zip(row, self._usual, strict=True)]
+            for place, row in self._scores(parts).items()
+        }
+        return {place: labels[row.index(max(row))] for place, row in gains.items()}
+
+    def _scores(self, texts: Sequence[str]) -> dict[int, list[float]]:
+        """Return how probable each label is after each text, as logarithms; stopped, fewer than all."""
+        labels = self.request.labels
+        ends = self._answers([self._ask(text, (label,)) for text in texts for label in labels])
+        rows = {place: range(place * len(labels), (place + 1) * len(labels)) for place in range(len(texts))}
+        return {
+            place: [ends[one][1] for one in row]
+            for place, row in rows.items()
+            if all(one in ends for one in row)
+        }
+
+    def _answers(self, requests: Sequence[GenerateRequest]) -> dict[int, tuple[str, float]]:
+        """Return each label that came to its end, with the logarithm of its probability."""
+        answers = [""] * len(requests)
+        ends: dict[int, tuple[str, float]] = {}
+        with closing(self.services.engine.generate_many(requests)) as events:
             for place, event in events:
                 if isinstance(event, Text) and event.kind == "answer":
                     answers[place] += event.text
                 elif isinstance(event, Finished):
                     self.meter.add(event.usage)
-                    ended.append(place)
+                    if answers[place] not in requests[place].choices:
+                        raise EngineError(
+                            "The model did not come to a label", "Try again, or choose another model."
+                        )
+                    ends[place] = answers[place], event.logprob
                 if self.services.stopped():
                     break
-        for place in ended:
-            index, part = jobs[place]
-            if answers[place] not in self.request.labels:
-                raise EngineError("The model did not come to a label", "Try again, or choose another model.")
-            self._votes[index].add(answers[place], len(part))
+        return ends
 
     def _give_out(self) -> Generator[TaskEvent, None, None]:
         """Give out the labels that are complete, in order."""
@@ -159,11 +203,11 @@ class ChoiceTask:
         labels = "\n".join(f"- {label}" for label in self.request.labels)
         return prompts.messages("choice", tiny=self.model.tiny, text=text, question=question, labels=labels)
 
-    def _ask(self, part: str) -> GenerateRequest:
+    def _ask(self, part: str, labels: tuple[str, ...]) -> GenerateRequest:
         return GenerateRequest(
             model=self.model.spec,
             messages=self._messages(part),
-            choices=self.request.labels,
+            choices=labels,
             sampling=Sampling(temperature=0.0, seed=self.request.seed),
             reasoning=False,
             priority="interactive" if len(self.texts) <= _INTERACTIVE_TEXTS else "background",

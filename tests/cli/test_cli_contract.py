@@ -15,7 +15,7 @@ from cli_result import Result
 from desktop_slm import settings
 from desktop_slm.engine import client
 from desktop_slm.engine.api import GenerateRequest
-from desktop_slm.engine.fake import FakeEngine
+from desktop_slm.engine.fake import FakeEngine, Reply
 from desktop_slm.paths import Paths
 
 Command = Callable[..., Result]
@@ -140,13 +140,13 @@ def check_run(result: Result, command: str) -> dict[str, Any]:
     return last
 
 
-def script(request: GenerateRequest) -> str:
+def script(request: GenerateRequest) -> str | Reply:
     text = request.messages[-1].content
     if "as a list" in text or "numbered list" in text:
         return " The harbor handled 412 ships in 2025.\n2. The old crane will not be replaced this year."
     if request.choices:
         read = text.partition("Which label")[0]
-        return next((choice for choice in request.choices if choice in read), "")
+        return Reply(request.choices[0], logprob=-1.0 if request.choices[0] in read else -5.0)
     if "Question:" in text:
         return "The harbor handled 412 ships in 2025."
     if "Notes of the document" in text:

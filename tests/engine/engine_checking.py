@@ -143,6 +143,8 @@ class CheckingContext:
 
 
 class Drawer:
+    logprob = 0.0
+
     def __init__(self):
         self.closed = False
 

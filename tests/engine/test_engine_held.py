@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import shutil
+import sys
 import threading
 
 import pytest
@@ -13,7 +16,7 @@ from desktop_slm.engine import life
 from desktop_slm.engine.api import ModelSpec, Sampling
 from desktop_slm.engine.client import EngineClient
 from desktop_slm.engine.sampling import model_sampling
-from desktop_slm.errors import ContextExceeded, EngineUnresponsive, InvalidRequest
+from desktop_slm.errors import ContextExceeded, EngineUnresponsive, InvalidRequest, ModelInvalid
 
 GREEDY = Sampling(temperature=0)
 
@@ -51,6 +54,19 @@ def test_a_choice_is_one_of_those_given(worker, random_model):
         found[index] += getattr(event, "text", "")
     assert set(found) <= set(choices)
     assert len(set(found)) > 1
+
+
+def test_a_choice_tells_how_probable_it_was(worker, random_model):
+    """The model's own next letter is more probable than any other, whatever is asked of the sampler."""
+    own = told(worker, random_model, sampling=GREEDY, max_tokens=1)[0]
+    others = [letter for letter in "qzkx" if letter not in own]
+    biased = Sampling(temperature=0, logit_bias=((others[0], 50.0),))
+    found = [
+        told(worker, random_model, choices=(letter,), sampling=biased)[1].logprob for letter in (own, *others)
+    ]
+    assert found[0] > max(found[1:])
+    assert max(found) < 0
+    assert told(worker, random_model)[1].logprob == 0
 
 
 def test_a_schema_holds_the_answer(worker, random_model):
@@ -144,6 +160,35 @@ def test_several_forms_and_absurd_numbers_never_reach_the_worker(worker, random_
     assert told(worker, random_model)[1].usage.completion_tokens > 0
 
 
+@pytest.mark.model
+def test_the_starter_fills_in_a_form(engine, spec):
+    schema = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "minLength": 2, "maxLength": 30},
+            "year": {"type": "integer", "minimum": 1900, "maximum": 2030},
+            "works": {"type": "array", "items": {"type": "string", "maxLength": 20}, "maxItems": 2},
+            "born": {"type": "string", "format": "date"},
+        },
+        "required": ["name", "year", "works", "born"],
+    }
+    requests = [
+        ask(
+            spec,
+            f"Describe {person} as JSON.",
+            schema=json.dumps(schema),
+            sampling=Sampling(temperature=1, seed=1),
+            max_tokens=200,
+        )
+        for person in ("Ada Lovelace", "a painter with “quotes” and {braces}")
+    ]
+    written = [""] * len(requests)
+    for index, event in engine.generate_many(requests):
+        written[index] += getattr(event, "text", "")
+    for text in written:
+        assert validates(json.loads(text), schema), text
+
+
 # Sampling
 
 
@@ -216,6 +261,16 @@ def test_odd_text_is_read_and_the_worker_goes_on(worker, random_model, text):
     assert end.usage.prompt_tokens > len(text)
     assert worker.tokenize_spans(random_model, text)[-1][1] == len(text)
     assert worker.worker_pid() == pid
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names of bytes")
+def test_a_path_that_is_no_text_is_refused(worker, random_model, tmp_path):
+    odd = tmp_path / os.fsdecode(b"model-\xff.gguf")
+    shutil.copy(random_model.path, odd)
+    for path in (str(odd), "with\0nul.gguf"):
+        with pytest.raises(ModelInvalid, match="no text"):
+            worker.load(ModelSpec(path=path))
+    assert told(worker, random_model)[1].usage.completion_tokens > 0
 
 
 def test_four_megabytes_are_too_long_and_exactly_so(worker, random_model):

@@ -62,9 +62,23 @@ def test_a_tiny_model_gets_the_question_after_the_text(desk: Desk) -> None:
     engine = FakeEngine(by_word)
     events = desk.run(Choice(texts=("A ship.",), labels=LABELS), engine, size_bytes=TINY)
     assert any(isinstance(event, Warned) and "very small" in event.text for event in events)
-    (message,) = engine.requests[0].messages
+    (message,) = engine.requests[-1].messages
     assert message.content.startswith("A ship.")
     assert "- cranes" in message.content
+
+
+def test_a_tiny_model_is_asked_what_a_text_makes_more_probable(desk: Desk) -> None:
+    """It prefers one label always, and each a little more where the text speaks of it."""
+
+    def biased(request: GenerateRequest) -> Reply:
+        (label,) = request.choices
+        text = request.messages[-1].content.partition("Which label")[0].lower()
+        gain = 2.0 if label.rstrip("s") in text else 0.0
+        return Reply(label, logprob=-9.0 + (6.0 if label == "money" else 0.0) + gain)
+
+    request = Choice(texts=("The crane.", "A ship.", "Money."), labels=LABELS)
+    done = done_of(list(desk.run(request, FakeEngine(biased), size_bytes=TINY)))
+    assert [one.label for one in done.labels] == ["cranes", "ships", "money"]
 
 
 def test_a_long_text_is_read_in_parts_and_most_of_it_decides(desk: Desk) -> None:
