@@ -88,6 +88,10 @@ def test_the_sum_is_what_is_allocated(place, loads, architecture, shape, attenti
     _compare(loaded, header, 8192)
 
 
+def test_a_published_model(engine, spec):
+    _compare(engine.load(spec), read_header(spec.path), spec.n_ctx)
+
+
 def test_the_cache_grows_with_the_context(place, loads):
     path = tiny_model(place / "long.gguf", "llama", layout="Q8_0", hollow=True, n_ctx=32768, **SMOLLM2)
     for n_ctx in (1000, 32768):
