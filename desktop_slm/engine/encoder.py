@@ -20,6 +20,10 @@ from desktop_slm.errors import ContextExceeded, InvalidRequest, LoadFailed, Mode
 
 BATCH_TOKENS = 512
 _TEXTS = 32  # sequences of a batch
+_RECURRENT_TEXTS = 4  # a recurrent state has its full size from the start
+_FEWEST_BATCH_TOKENS = 128
+# Where a model has logits, llama.cpp computes them of all tokens that it pools.
+_LOGIT_BYTES = 128 * 1024 * 1024
 _POOLING: dict[Pooling, int] = {
     "mean": C.LLAMA_POOLING_TYPE_MEAN,
     "cls": C.LLAMA_POOLING_TYPE_CLS,
@@ -214,9 +218,9 @@ class Encoder:
             self._context = Context(
                 self.model,
                 n_ctx=n_ctx,
-                n_seq=_TEXTS,
+                n_seq=_RECURRENT_TEXTS if self.model.forgets else _TEXTS,
                 n_threads=1,
-                n_batch=n_ctx if self._whole else BATCH_TOKENS,
+                n_batch=n_ctx if self._whole else _batch_tokens(self.model.n_vocab),
                 pooling=job.pooling,
             )
         except LoadFailed as error:
@@ -233,6 +237,12 @@ class Encoder:
         architecture = self._header.architecture
         said = self.model.metadata(f"{architecture}.attention.causal")
         return said != "false" and "bert" not in architecture and architecture != "gemma-embedding"
+
+
+def _batch_tokens(n_vocab: int) -> int:
+    """Return the tokens of a batch of a model that writes: a power of two whose logits take little memory."""
+    most = max(1, _LOGIT_BYTES // (4 * n_vocab))
+    return max(_FEWEST_BATCH_TOKENS, min(BATCH_TOKENS, 1 << (most.bit_length() - 1)))
 
 
 def _computed(context: Context) -> bool:

@@ -56,6 +56,7 @@ class Encoding:
         self._jobs: list[EncodeJob] = []
         self._encoder: Encoder | None = None
         self._stamp: tuple[int, ...] = ()
+        self._at_work: EncodeJob | None = None
         self._owed_s = 0.0
         self._used_at = 0.0
         self._pools: dict[tuple[int, ...], bool] = {}
@@ -80,13 +81,8 @@ class Encoding:
         for job in list(self._jobs):
             if job.order.id == number:
                 job.cancelled = True
-                if job.read or len(self._jobs) == 1:
-                    self.abort()
-
-    def abort(self) -> None:
-        """Stop the computation that runs now; any thread may call it."""
-        if (encoder := self._encoder) is not None:
-            encoder.abort()
+                if job is self._at_work and (encoder := self._encoder) is not None:
+                    encoder.abort()
 
     def serves(self, spec: ModelSpec) -> bool:
         """Tell whether ``spec`` is an encoder by its own file: one that says how it pools."""
@@ -122,7 +118,7 @@ class Encoding:
         if not self._jobs or self._owed_s > 0:
             return
         started = time.perf_counter()
-        job = self._next()
+        self._at_work = job = self._next()
         try:
             self._advance(job, _WATCHED_TOKENS if watched else BATCH_TOKENS)
         except InterruptedError:
@@ -130,6 +126,7 @@ class Encoding:
         except DesktopSlmError as error:
             self._jobs.remove(job)
             self._send(p.failure(job.order.id, error))
+        self._at_work = None
         self._owed_s = time.perf_counter() - started
         self._used_at = time.monotonic()
 

@@ -16,7 +16,7 @@ from desktop_slm.engine.placement import Placement
 from desktop_slm.errors import LoadFailed
 
 DEFAULT_N_CTX = 8192
-CRASHED = "the GPU ended the engine the last time this model was loaded on it"
+CRASHED = "the engine ended the last time this model was put on the GPU"
 _GPU_BACKENDS = ("cuda", "vulkan", "metal", "hip", "sycl", "opencl", "musa", "cann")
 _HIDING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GGML_VK_VISIBLE_DEVICES")
 _SPLIT = re.compile(r"-00001-of-(\d{5})\.gguf$")
