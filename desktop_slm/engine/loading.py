@@ -90,8 +90,7 @@ class LoadedModel:
 
         One that is gone stays in use: the system keeps what is mapped.
         """
-        now = stamp(self.spec.path)
-        return bool(now and now != self._stamp) or self.context.adapters.changed()
+        return stamp(self.spec.path) not in (self._stamp, ()) or self.context.adapters.changed()
 
     def close(self) -> None:
         """Free the memory."""

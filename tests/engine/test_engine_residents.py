@@ -4,8 +4,10 @@ import threading
 
 import pytest
 from engine_asking import answer, ask
+from in_process import _LOG, load
 from tiny_models import tiny_model
 
+from desktop_slm.engine import llama
 from desktop_slm.engine.api import ModelSpec
 from desktop_slm.engine.client import EngineClient
 from desktop_slm.errors import ModelNotFound
@@ -77,3 +79,12 @@ def test_the_weights_of_the_chat_model_are_shared_and_not_freed_with_the_vectors
     engine.load(chat)
     assert engine.embed(ModelSpec(path=chat.path), ["a cat"])[0] == pytest.approx(vector, abs=1e-3)
     assert engine.loaded().path == chat.path
+
+
+def test_a_stop_ends_the_loading_of_weights(tmp_path):
+    path = model(tmp_path, "m", n_layer=8).path
+    load(path).close()
+    asked = []
+    with pytest.raises(InterruptedError):
+        llama.Model(path, 0, _LOG, lambda: len(asked) < 3 and not asked.append(1))
+    assert len(asked) == 3
