@@ -100,6 +100,17 @@ def test_stop_leaves_the_original_and_the_offer(bench, qtbot: QtBot) -> None:  #
     assert engine.probed == 0
 
 
+def test_closing_the_window_while_it_measures_leaves_the_original(bench, qtbot: QtBot) -> None:  # type: ignore[no-untyped-def]
+    window, engine = bench
+    shelf = window.app.shelf
+    engine.go.clear()
+    press(window, "Prepare")
+    qtbot.waitUntil(lambda: card(window)._progress_text.text() == "Measuring 1 of 4", timeout=WAIT_MS)
+    window.close()
+    qtbot.waitUntil(lambda: not shelf.find("small.q4-1").prepared_from, timeout=WAIT_MS)
+    assert engine.probed == 0
+
+
 def test_no_gain_is_said_and_the_original_can_be_used_again(bench, qtbot: QtBot) -> None:  # type: ignore[no-untyped-def]
     window, engine = bench
     engine.writing = 20.0

@@ -77,6 +77,15 @@ def test_falls_back_to_the_original_and_says_so(tmp_path, small_starter):
     assert prepared.note == starter.NOTE
 
 
+def test_whoever_wants_the_original_keeps_it(tmp_path, small_starter):
+    shelf = Shelf(tmp_path / "shelf", quantize=_copy)
+    prepared = shelf.ensure_starter()
+    original = shelf.use_original("starter")
+    assert original.path == prepared.prepared_from
+    assert Shelf(tmp_path / "shelf", quantize=pytest.fail).ensure_starter() == original
+    assert shelf.prepare("starter").path == prepared.path
+
+
 def test_without_an_engine_it_waits_for_one(tmp_path, small_starter):
     assert Shelf(tmp_path / "shelf").ensure_starter().prepared_from == ""
     assert Shelf(tmp_path / "shelf", quantize=_copy).ensure_starter().prepared_from

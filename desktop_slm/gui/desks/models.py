@@ -13,7 +13,8 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from desktop_slm.engine.api import Hardware
 from desktop_slm.errors import DesktopSlmError, ModelError, ModelNotFound
-from desktop_slm.gui.items import bytes_in_words, computer_in_words
+from desktop_slm.gui.desks.model_facts import facts_of, speed_in_words
+from desktop_slm.gui.items import computer_in_words
 from desktop_slm.gui.job import run_call
 from desktop_slm.gui.pages.models import ModelsPage
 from desktop_slm.gui.widgets.model_card import ModelFacts
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from desktop_slm.tasks.calibration import Preparation
 
 STARTER = "starter"
-_PARTS = {"weights": "weights", "kv": "context", "compute": "buffers", "app": "the application"}
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,7 @@ class ModelsDesk(QObject):
         self._works: dict[str, Work] = {}
         self._quiet: Work | None = None  # measures the model in use, which nobody asked for
         self._measured: set[str] = set()
+        self._closed = False
         self.shown: Shown | None = None
         page.models_requested.connect(self.refresh)
         page.use_requested.connect(self.use_requested)
@@ -128,7 +129,8 @@ class ModelsDesk(QObject):
     @Slot()
     def refresh(self) -> None:
         """Look at the shelf and this computer anew; starts the engine's worker."""
-        run_call(self._look, self._on_looked, self._on_failed)
+        if not self._closed:
+            run_call(self._look, self._on_looked, self._on_failed)
 
     def list_shelf(self) -> None:
         """Look at the shelf only."""
@@ -150,7 +152,8 @@ class ModelsDesk(QObject):
         run_call(partial(self._app.shelf.remove, model), self._on_changed, self._on_failed)
 
     def close(self) -> None:
-        """Stop what runs."""
+        """Stop what runs, and begin nothing any more."""
+        self._closed = True
         for work in self._works.values():
             work.stop()
         if self._quiet is not None:
@@ -192,29 +195,12 @@ class ModelsDesk(QObject):
             return ""
 
     def _facts(self, model: InstalledModel, hardware: Hardware | None, in_use: bool) -> ModelFacts:
-        from desktop_slm.models.layouts import PREPARE_TO
-
         fit, speed, offer = None, None, None
         if hardware and not model.problem:
             fit = self._fit(model, hardware)
             speed = self._app.calibration.speed(model, hardware)
             offer = self._app.calibration.offer(model, hardware)
-        return ModelFacts(
-            id=model.id,
-            name=model.name,
-            sentence=model.problem or _sentence(model, fit, speed),
-            chips=_chips(model),
-            tasks=model.tasks,
-            fit_word=fit.word if fit else "",
-            fit_sum=_sum_in_words(fit) if fit else "",
-            problem=bool(model.problem),
-            in_use=in_use,
-            offer=offer.sentence if offer else "",
-            can_prepare=model.quantization in PREPARE_TO and not model.prepared_from,
-            prepared=bool(model.prepared_from),
-            on_shelf=bool(model.sha256),
-            details=_details(model, speed),
-        )
+        return facts_of(model, fit=fit, speed=speed, offer=offer, in_use=in_use)
 
     def _fit(self, model: InstalledModel, hardware: Hardware) -> Fit | None:
         try:
@@ -344,7 +330,7 @@ class ModelsDesk(QObject):
             if isinstance(outcome, DesktopSlmError):
                 self.page.show_notice(model, "failed", str(outcome))
             elif isinstance(outcome, Speed):
-                self.page.show_notice(model, "gained", f"{_speed_in_words(outcome)}.")
+                self.page.show_notice(model, "gained", f"{speed_in_words(outcome)}.")
             else:
                 poor = outcome.verdict in ("mixed", "same", "unclear")
                 self.page.show_notice(model, "poor" if poor else "gained", outcome.sentence)
@@ -403,65 +389,3 @@ def _starter_available() -> bool:
     except ModelNotFound:
         return False
     return True
-
-
-def _sentence(model: InstalledModel, fit: Fit | None, speed: Speed | None) -> str:
-    words = model.note.rstrip(".")
-    if fit is not None and fit.word == "Won't fit":
-        return f"Needs {bytes_in_words(fit.need_bytes)}, {bytes_in_words(fit.free_bytes)} are free."
-    pace = ""
-    if speed is not None:
-        pace = _speed_in_words(speed)
-    elif fit is not None:
-        pace = f"Should write about {_rounded(fit.tokens_per_s)} tokens per second here"
-    return ". ".join(part for part in (words, pace) if part) + "." if words or pace else ""
-
-
-def _speed_in_words(speed: Speed) -> str:
-    reads, writes = speed.probe.prompt_tokens_per_s, speed.probe.decode_tokens_per_s
-    return f"Reads {_rounded(reads)} and writes {_rounded(writes)} tokens per second here, as measured"
-
-
-def _rounded(tokens_per_s: float) -> str:
-    if tokens_per_s >= 20:
-        return f"{round(tokens_per_s, -1):.0f}"
-    return f"{tokens_per_s:.0f}" if tokens_per_s >= 2 else f"{tokens_per_s:.1f}"
-
-
-def _chips(model: InstalledModel) -> tuple[str, ...]:
-    verified = f"verified {model.verified_at[:10]}" if model.verified_at else ""
-    place = "used in place" if model.in_place else ""
-    return tuple(
-        chip
-        for chip in (bytes_in_words(model.bytes), model.quantization, model.licence, verified, place)
-        if chip
-    )
-
-
-def _sum_in_words(fit: Fit) -> str:
-    parts = " + ".join(f"{bytes_in_words(size)} {_PARTS.get(part, part)}" for part, size in fit.parts.items())
-    source = "as it was when last loaded" if fit.allocated else "as expected"
-    return (
-        f"{parts} = {bytes_in_words(fit.need_bytes)} {source}, with {fit.n_ctx:,} tokens of context; "
-        f"{bytes_in_words(fit.free_bytes)} are free"
-    )
-
-
-def _details(model: InstalledModel, speed: Speed | None) -> tuple[tuple[str, str], ...]:
-    from desktop_slm.tasks.calibration import gain_in_words
-
-    context = f"trained for {model.n_ctx_train:,} tokens" if model.n_ctx_train else ""
-    made = " ".join(part for part in (model.architecture, model.size_label, model.quantization) if part)
-    rows = (
-        ("File", model.path),
-        ("Prepared from", model.prepared_from),
-        ("Preparing made it", gain_in_words(speed.gain) if speed and speed.gain else ""),
-        ("Kind", made),
-        ("Context", context),
-        ("Good for", ", ".join(model.tasks)),
-        ("Languages", ", ".join(model.languages)),
-        ("License", model.licence),
-        ("Came from", model.source),
-        ("SHA-256", model.sha256),
-    )
-    return tuple((name, value) for name, value in rows if value)
