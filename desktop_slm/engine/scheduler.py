@@ -23,7 +23,8 @@ from desktop_slm.engine.api import (
     Usage,
 )
 from desktop_slm.engine.job import Context, Job, Vocabulary
-from desktop_slm.engine.sequences import Resident, Sequences, common_length, spelled_alike
+from desktop_slm.engine.prefix import common_length, spelled_alike
+from desktop_slm.engine.sequences import Resident, Sequences
 from desktop_slm.engine.states import Adapters
 from desktop_slm.engine.text import LOOP_INTERVAL, is_loop
 from desktop_slm.errors import DesktopSlmError

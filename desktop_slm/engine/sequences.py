@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from desktop_slm.engine.prefix import common_length
 from desktop_slm.engine.states import Adapters, Checkpoint, Held, Parked, Parking
 
 _CHECKPOINTS = 4  # of one sequence: this turn, and some to go back to
@@ -49,6 +50,10 @@ class Memory(Protocol):
         """Replace a sequence's state by a saved one of ``length`` tokens; False, and empty, on failure."""
         ...
 
+    def clear(self) -> None:
+        """Forget everything, and begin with the first cell again."""
+        ...
+
 
 @dataclass(eq=False)
 class Resident(Held):
@@ -58,11 +63,14 @@ class Resident(Held):
         id: Its number in the cache.
         cells: The cells that hold its tokens; shared ones are in several residents.
         busy: A job works on it.
+        scattered: It was read beside others, so its cells may lie far up, and whoever walks over them walks
+            over all below.
     """
 
     id: int = 0
     cells: list[int] = field(default_factory=list)
     busy: bool = False
+    scattered: bool = False
 
 
 class Sequences:
@@ -134,6 +142,7 @@ class Sequences:
         if idle is not None and _goes_on(idle, length, conversation):
             self.park_idle(spare=idle)
             self._cut(idle, length)
+            self._gather(idle)
             return self._claim(idle, conversation, adapters)
         self.park_idle(spare=idle)
         target = self._vacant(spare=idle)
@@ -163,6 +172,7 @@ class Sequences:
         before = len(resident.tokens)
         resident.tokens.extend(tokens)
         resident.cells.extend(itertools.islice(self._cell_numbers, len(resident.tokens) - before))
+        resident.scattered = resident.scattered or not self._alone(resident)
 
     def checkpoint(self, resident: Resident) -> None:
         """Make it possible to come back to where ``resident`` is now."""
@@ -170,7 +180,7 @@ class Sequences:
         if data:
             resident.checkpoints.append(Checkpoint(len(resident.tokens), data))
             del resident.checkpoints[:-_CHECKPOINTS]
-        while sum(r.checkpoint_bytes for r in self._all) > self._parking.budget_bytes:
+        while sum(r.checkpoint_bytes for r in self._all) > self._parking.budget_bytes // _CHECKPOINTS:
             oldest = min((r for r in self._all if r.checkpoints), key=lambda r: r.used)
             del oldest.checkpoints[0]
 
@@ -202,6 +212,8 @@ class Sequences:
             self._memory.remove(resident.id)
         self._empty(resident)
         resident.busy = False
+        if self._alone(resident):
+            self._memory.clear()  # the next begins at the first cell, not where this one lay
 
     def rewind(self, resident: Resident, length: int) -> None:
         """Make the cache hold exactly the first ``length`` tokens of ``resident``, or fewer.
@@ -266,6 +278,20 @@ class Sequences:
             self._parking.remove(parked)
         self._cut(target, length)
 
+    def _gather(self, resident: Resident) -> None:
+        """Move the only sequence that is left to the beginning of the cache."""
+        if not resident.scattered or not self._alone(resident):
+            return
+        data = self._memory.save(resident.id)
+        if data:
+            self._memory.clear()
+            resident.scattered = False
+            if not self._memory.load(resident.id, data, len(resident.tokens)):
+                self._empty(resident)
+
+    def _alone(self, resident: Resident) -> bool:
+        return not any(other.tokens for other in self._all if other is not resident)
+
     def _share(self, source: Resident, target: Resident, length: int) -> None:
         self._memory.copy(source.id, target.id, length)
         self._fill(target, source, length)
@@ -277,6 +303,7 @@ class Sequences:
         target.tokens = list(source.tokens[:length])
         target.cells = list(itertools.islice(self._cell_numbers, len(target.tokens)))
         target.checkpoints = [c for c in source.checkpoints if c.length <= len(target.tokens)]
+        target.scattered = not self._alone(target)
 
     # Conversations, kept and given back
 
@@ -353,7 +380,7 @@ class Sequences:
 
     def _empty(self, resident: Resident) -> None:
         resident.tokens, resident.cells, resident.checkpoints = [], [], []
-        resident.settled, resident.lasting = 0, True
+        resident.settled, resident.lasting, resident.scattered = 0, True, False
         if not resident.busy:
             resident.conversation = ""
 
@@ -369,56 +396,3 @@ def _goes_on(held: Held, length: int, conversation: str) -> bool:
     if held.conversation and held.settled and length >= held.settled:
         return True
     return length * 5 >= len(held.tokens) * 4
-
-
-def common_length(one: Sequence[int], other: Sequence[int]) -> int:
-    """Return the length of the longest common start, by halving: slices compare at the speed of C."""
-    low, high = 0, min(len(one), len(other))
-    if one[:high] == other[:high]:
-        return high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-def spelled_alike(known: Sequence[int], tokens: Sequence[int], spelling: Callable[[int], bytes]) -> list[int]:
-    """Return ``tokens`` with the longest start that says the same as a start of ``known`` spelled like there.
-
-    A model may write "hel|lo" where its tokenizer reads "hello": the same bytes, but a cache knows tokens.
-    What the model wrote itself is then taken as it wrote it.
-
-    Args:
-        spelling: The bytes of a token; none for one that steers, which equals only itself.
-    """
-    here = there = common_length(known, tokens)
-    same = (here, there)
-    lead = b""  # what one side spells more than the other; the known side when ``ahead``
-    ahead = False
-    while True:
-        if not lead:
-            same = (here, there)
-        behind, at = (tokens, there) if ahead and lead else (known, here)
-        if at >= len(behind):
-            break
-        token = behind[at]
-        more = spelling(token)
-        if not lead:
-            if there < len(tokens) and tokens[there] == token:
-                here, there = here + 1, there + 1
-                continue
-            if not more:
-                break
-            here, lead, ahead = here + 1, more, True
-            continue
-        shared = min(len(more), len(lead))
-        if not more or more[:shared] != lead[:shared]:
-            break
-        here, there = (here, there + 1) if ahead else (here + 1, there)
-        if len(more) > len(lead):
-            ahead = not ahead
-        lead = lead[shared:] or more[shared:]
-    return [*known[: same[0]], *tokens[same[1] :]]

@@ -22,8 +22,8 @@ from desktop_slm.engine.encoding import Encoding
 from desktop_slm.engine.job import Job
 from desktop_slm.engine.ladder import Ladder
 from desktop_slm.engine.loading import LoadedModel, Loader
+from desktop_slm.engine.prefix import common_length
 from desktop_slm.engine.scheduler import Stage, random_seed
-from desktop_slm.engine.sequences import common_length
 from desktop_slm.engine.spans import about_text
 from desktop_slm.errors import (
     ContextExceeded,

@@ -146,6 +146,18 @@ def test_a_start_shared_with_one_that_runs(reader, fresh):
     assert same(after, fresh([*text(1, 280), *text(3, 60), *text(4, 10)]))
 
 
+def test_moved_to_the_front(reader, fresh):
+    wanted = fresh([*text(1, 280), *text(3, 60), *text(2, 20)])
+    other, _ = reader.sequences.take(text(5, 400))
+    reader.read(other, text(5, 400))
+    begun(reader, text(1, 280), text(3, 60))
+    reader.sequences.drop(other)
+    resident, length, logits = reader.go_on([*text(1, 280), *text(3, 60), *text(2, 20)], "a")
+    assert not resident.scattered
+    assert length == 340
+    assert same(logits, wanted)
+
+
 def test_saved_and_restored(reader, fresh):
     wanted = fresh([*text(1, 280), *text(2, 20)])
     begun(reader, text(1, 280), text(3, 60))

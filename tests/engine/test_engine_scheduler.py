@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desktop_slm.engine.api import PromptProgress, Text
+from desktop_slm.engine.prefix import common_length
 from desktop_slm.engine.scheduler import RECURRENT_SEQUENCES, RUNNING_MAX, SEQUENCES
-from desktop_slm.engine.sequences import common_length
 
 
 def test_one_job():

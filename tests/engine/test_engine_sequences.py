@@ -9,7 +9,7 @@ from engine_checking import Run, expected, job, packed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desktop_slm.engine.sequences import spelled_alike
+from desktop_slm.engine.prefix import spelled_alike
 from desktop_slm.engine.states import Parked, Parking, fingerprint, fits
 
 MEMORIES = [{}, {"forgets": True}, {"windowed": True}]
@@ -103,6 +103,21 @@ def test_what_was_lost_on_the_way_is_not_called_reused():
     run.finish()
     run.check_reuse(3, 220)
     assert run.result(3)[1].usage.reused_tokens == 0
+
+
+@pytest.mark.parametrize("memory", MEMORIES)
+def test_a_chat_moves_to_the_front_when_the_others_are_gone(memory):
+    run = Run(n_ctx=4000, **memory)
+    run.scheduler.submit(job(1, [1] * 700, background=True))
+    run.scheduler.step()
+    answer, _ = run.ask(job(2, range(300), conversation="a"))
+    run.finish()
+    loads = run.context.loads
+    _, usage = run.ask(job(3, [*range(300), *answer, 5], conversation="a"))
+    assert run.context.loads == loads + 1
+    assert usage.reused_tokens >= 300 + len(answer) - 1
+    _, usage = run.ask(job(4, [*range(300), *answer, 5, 6], conversation="a"))
+    assert run.context.loads == loads + 1  # it is there now
 
 
 @pytest.mark.parametrize("memory", MEMORIES)
