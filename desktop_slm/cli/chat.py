@@ -13,7 +13,6 @@ from desktop_slm.cli.secrets_given import add_password
 
 if TYPE_CHECKING:
     from desktop_slm.cli.session import Session
-    from desktop_slm.engine.api import Sampling
     from desktop_slm.tasks.events import ChatDone, TaskEvent
     from desktop_slm.tasks.requests import Chat, Source
 
@@ -62,7 +61,8 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
         attachments=tuple(FileSource(path, session.document_password) for path in arguments.attach),
         model=arguments.model,
         max_tokens=arguments.max_tokens,
-        sampling=_sampling(arguments),
+        temperature=arguments.temperature,
+        seed=arguments.seed,
     )
     if arguments.prompt is not None:
         done = _say(session, request)
@@ -70,17 +70,6 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
             session.out.message(f"Conversation {done.conversation}")
         return 0
     return _talk(session, request)
-
-
-def _sampling(arguments: argparse.Namespace) -> Sampling | None:
-    from desktop_slm.engine.api import Sampling
-
-    if arguments.temperature is None and arguments.seed is None:
-        return None
-    sampling = Sampling(seed=arguments.seed)
-    if arguments.temperature is not None:
-        sampling = msgspec.structs.replace(sampling, temperature=arguments.temperature)
-    return sampling
 
 
 def _say(session: Session, request: Chat) -> ChatDone | None:

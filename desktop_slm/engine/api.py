@@ -85,6 +85,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
         max_tokens: Upper bound of the answer; 0 for whatever the context leaves.
         sampling: None takes what the model file recommends, else ``recommended``, else `Sampling()`.
         recommended: What the catalogue recommends for this model.
+        temperature, seed: In place of those of the sampling, whatever that is; None leaves them.
         stop: Texts that end the answer; they are not part of it.
         grammar: GBNF the answer must follow, or empty. No two of ``grammar``, ``choices`` and ``schema``.
         choices: When not empty, the answer is exactly one of these.
@@ -101,6 +102,8 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int = 0
     sampling: Sampling | None = None
     recommended: Sampling | None = None
+    temperature: float | None = None
+    seed: int | None = None
     stop: tuple[str, ...] = ()
     grammar: str = ""
     choices: tuple[str, ...] = ()
@@ -109,6 +112,11 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     priority: Priority = "interactive"
     adapters: tuple[Adapter, ...] = ()
     conversation: str = ""
+
+    @property
+    def seeded(self) -> bool:
+        """Whether the same answer is wanted again."""
+        return self.seed is not None or (self.sampling is not None and self.sampling.seed is not None)
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,8 +149,8 @@ class PromptProgress(msgspec.Struct, frozen=True, tag="prompt_progress"):
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """The last event of every job that did not fail.
 
-    ``logprob``: of an answer held by choices, the natural logarithm of how probable its tokens and its end were
-    to the model, were it free to write anything; else 0.
+    ``logprob``: of an answer held by choices, the natural logarithm of how probable its tokens and its end
+    were to the model, were it free to write anything; else 0.
     """
 
     reason: FinishReason

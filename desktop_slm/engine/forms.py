@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from desktop_slm.engine.api import GenerateRequest
+from desktop_slm.engine.api import GenerateRequest, Sampling
 from desktop_slm.engine.gbnf import literal
 from desktop_slm.engine.json_schema import grammar_of_schema
-from desktop_slm.engine.sampling import check_sampling
+from desktop_slm.engine.sampling import check_sampling, sampling_of
 from desktop_slm.errors import InvalidRequest
 
 MAX_GRAMMAR_CHARACTERS = 256 * 1024
@@ -35,9 +35,8 @@ def check_request(request: GenerateRequest) -> None:
         )
     if not 0 <= request.max_tokens <= _MOST_TOKENS:
         raise InvalidRequest("The longest answer is out of range", "Give a number of tokens, or 0.")
-    for sampling in (request.sampling, request.recommended):
-        if sampling is not None:
-            check_sampling(sampling)
+    check_sampling(request.recommended or Sampling())
+    check_sampling(sampling_of(request, lambda _: ""))
 
 
 def grammar_of(request: GenerateRequest) -> str:

@@ -75,7 +75,7 @@ class Job:
     ) -> None:
         self.id = number
         self.interactive = request.priority == "interactive"
-        self.exact = request.sampling is not None and request.sampling.seed is not None
+        self.exact = request.seeded
         self.adapters = request.adapters
         self.conversation = request.conversation
         self.settled = settled

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from desktop_slm.engine.api import Sampling
+from desktop_slm.engine.api import GenerateRequest, Sampling
 from desktop_slm.errors import InvalidRequest
 
 _LARGEST_SEED = 2**32 - 2  # the next one means "random" to llama.cpp
@@ -60,6 +60,15 @@ def check_sampling(sampling: Sampling) -> None:
             raise InvalidRequest(
                 "A logit bias is no pair of a text and a number", "Give numbers, or -inf to forbid a text."
             )
+
+
+def sampling_of(request: GenerateRequest, metadata: Callable[[str], str]) -> Sampling:
+    """Return how to sample for ``request`` from a model with this header."""
+    chosen = request.sampling or model_sampling(metadata, request.recommended)
+    wished = {"temperature": request.temperature, "seed": request.seed}
+    return msgspec.structs.replace(
+        chosen, **{name: value for name, value in wished.items() if value is not None}
+    )
 
 
 def model_sampling(metadata: Callable[[str], str], otherwise: Sampling | None = None) -> Sampling:

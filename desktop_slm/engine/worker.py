@@ -349,7 +349,7 @@ class Worker:
         self, request: GenerateRequest, current: LoadedModel, grammar: str, tokens: list[int]
     ) -> chain.Sampler:
         model = current.model
-        settings = request.sampling or sampling.model_sampling(model.metadata, request.recommended)
+        settings = sampling.sampling_of(request, model.metadata)
         seed = random_seed() if settings.seed is None else settings.seed
         return chain.Sampler(
             model,

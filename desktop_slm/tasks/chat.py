@@ -167,6 +167,8 @@ class ChatTask:
             max_tokens=self.request.max_tokens or (_TINY_ANSWER_TOKENS if model.tiny else 0),
             sampling=self.request.sampling or self.services.sampling,
             recommended=model.recommended,
+            temperature=self.request.temperature,
+            seed=self.request.seed,
             conversation=states.name(conversation) if states else "",
         )
 
@@ -237,7 +239,7 @@ class ChatTask:
 
     def _resume(self, request: GenerateRequest, conversation: str) -> None:
         """Give the engine what was saved of the conversation, unless a seed wants all of it read again."""
-        if self.services.states and (request.sampling is None or request.sampling.seed is None):
+        if self.services.states and not request.seeded:
             self.services.states.resume(request.model, conversation)
 
     def _stream(self, request: GenerateRequest) -> Generator[TaskEvent, None, FinishReason]:

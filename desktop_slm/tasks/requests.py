@@ -44,6 +44,7 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
         model: Shelf id or path, empty for the default.
         max_tokens: 0 for what the context leaves.
         sampling: None for the preset of the settings.
+        temperature, seed: In place of those of the sampling; None leaves them.
         save: Keep it in the vault when that is open.
     """
 
@@ -56,6 +57,8 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     max_tokens: int = 0
     sampling: Sampling | None = None
+    temperature: float | None = None
+    seed: int | None = None
     save: bool = True
 
 

@@ -249,6 +249,20 @@ def test_what_the_catalogue_recommends_reaches_the_sampler(worker, random_model)
     assert told(worker, random_model, sampling=None, recommended=recommended, max_tokens=4)[0] == "qqqq"
 
 
+def test_a_seed_alone_changes_nothing_else(worker, random_model):
+    recommended = Sampling(temperature=0, logit_bias=(("q", 1000.0),))
+    options = {"sampling": None, "recommended": recommended, "max_tokens": 4}
+    assert told(worker, random_model, seed=3, **options)[0] == "qqqq"
+    wild = Sampling(temperature=0, top_k=0, top_p=1, min_p=0)
+    first, again, other = (
+        told(worker, random_model, sampling=wild, temperature=2.0, seed=seed)[0] for seed in (3, 3, 4)
+    )
+    assert first == again != other
+    for wrong in ({"seed": -1}, {"temperature": math.nan}):
+        with pytest.raises(InvalidRequest):
+            told(worker, random_model, **wrong)
+
+
 # Text
 
 

@@ -224,8 +224,9 @@ def test_what_the_catalogue_recommends_reaches_the_engine(desk: Desk) -> None:
     known = next(entry for entry in catalog.load() if entry.sampling.top_k)
     for model in (known.id, "of my own"):
         engine = FakeEngine()
-        desk.run(Chat(text="How high is the tide?", model=model), engine)
+        desk.run(Chat(text="How high is the tide?", model=model, temperature=0.1, seed=4), engine)
         (request,) = engine.requests
+        assert (request.temperature, request.seed) == (0.1, 4)
         assert request.sampling is None
         if model == known.id:
             assert request.recommended is not None
