@@ -9,11 +9,12 @@ import time
 from collections import Counter
 
 import pytest
-from tiny_models import tiny_model
+from tiny_models import tiny_adapter, tiny_model
 
 from desktop_slm.engine import client
 from desktop_slm.engine import protocol as p
 from desktop_slm.engine.api import (
+    Adapter,
     Finished,
     GenerateRequest,
     Message,
@@ -69,8 +70,11 @@ class Storm:
         surprises: What must not happen.
     """
 
-    def __init__(self, engine, model):
+    def __init__(self, engine, model, folder):
         self.engine, self.model = engine, model
+        self.adapter = Adapter(str(tiny_adapter(folder / "adapter.gguf", strength=2)))
+        self.encoder = ModelSpec(path=str(tiny_model(folder / "encoder.gguf", "bert")))
+        self.ranker = ModelSpec(path=str(tiny_model(folder / "ranker.gguf", "bert-rank")))
         self.ends, self.surprises = Counter(), []
         self._left, self._lock = JOBS, threading.Lock()
 
@@ -83,6 +87,8 @@ class Storm:
             options["choices"] = ("yes", "no", "perhaps")
         elif form == 2:
             options["stop"] = ("a", "e")
+        if chance.randrange(4) == 0:
+            options["adapters"] = (self.adapter,)
         words = chance.choice([3, 20, 60] if sound else [3, 3, 20, 20, 60, 60, 2000])
         text = f"Story {chance.randrange(3)}. " + "word and <assistant> word " * words
         sampling = Sampling(temperature=1.0, seed=chance.choice([None, None, 7]))
@@ -99,7 +105,7 @@ class Storm:
         chance = random.Random(seed)
         while self._next():
             act = chance.choice(
-                [self.read_all, self.read_all, self.give_up, self.ask_several, self.ask_small]
+                [self.read_all, self.read_all, self.give_up, self.ask_several, self.ask_small, self.encode]
             )
             try:
                 act(chance)
@@ -140,6 +146,13 @@ class Storm:
         self.engine.count_prompt(self.model, [Message("user", "x" * chance.randrange(3000))])
         self.ends["counted"] += 1
 
+    def encode(self, chance):
+        texts = ["some words " * chance.randrange(20) for _ in range(chance.randrange(1, 60))]
+        encoder = chance.choice([self.encoder, self.encoder, self.model])
+        assert len(self.engine.embed(encoder, texts)) == len(texts)
+        assert len(self.engine.rerank(self.ranker, "which words?", texts[:5])) == len(texts[:5])
+        self.ends["encoded"] += 1
+
 
 @pytest.fixture
 def model(tmp_path):
@@ -147,10 +160,10 @@ def model(tmp_path):
 
 
 @pytest.mark.parametrize("kills", [0, 5])
-def test_every_job_ends_exactly_once(model, monkeypatch, kills):
+def test_every_job_ends_exactly_once(model, monkeypatch, tmp_path, kills):
     tickets = Tickets(monkeypatch)
     engine = EngineClient()
-    storm = Storm(engine, model)
+    storm = Storm(engine, model, tmp_path)
     chance = random.Random(20)
     threads = [threading.Thread(target=storm.run, args=(seed,)) for seed in range(THREADS)]
     for thread in threads:
@@ -170,7 +183,7 @@ def test_every_job_ends_exactly_once(model, monkeypatch, kills):
     assert set(tickets.settled()) == {1}
     assert len(tickets.ends) > JOBS
     assert bool(storm.ends["EngineCrashed"]) == bool(killed) == bool(kills)
-    for end in ("length", "given up", "several", "counted", "InvalidRequest", "ContextExceeded"):
+    for end in ("length", "given up", "several", "counted", "encoded", "InvalidRequest", "ContextExceeded"):
         assert storm.ends[end], (end, storm.ends)
     # And the next job is answered as if nothing had been
     for _ in range(2):
