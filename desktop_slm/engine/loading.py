@@ -228,6 +228,10 @@ class Loader:
 
 
 def _parking(loaded: Loaded) -> int:
-    """Return the memory for what does not run: the size of the cache, at most a quarter of what is free."""
+    """Return the memory for what does not run: as much as the cache, at most a quarter of what is left free.
+
+    Weights are pages of their file, and a cache is taken only when it is used: both still count as free.
+    """
     _, free_bytes = hardware.memory()
-    return min(loaded.kv_bytes or STATE_LIMIT_BYTES, (free_bytes or STATE_LIMIT_BYTES) // 4)
+    left_bytes = max(0, free_bytes - loaded.weights_bytes - loaded.kv_bytes) // 4
+    return min(loaded.kv_bytes, left_bytes if free_bytes else STATE_LIMIT_BYTES)
