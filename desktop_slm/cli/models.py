@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from desktop_slm.cli.output import Output
     from desktop_slm.cli.session import Session
     from desktop_slm.models.records import InstalledModel
-    from desktop_slm.tasks.calibration import Calibration, Preparation
+    from desktop_slm.tasks.calibration import Calibration
+    from desktop_slm.tasks.preparation import Preparation
 
 _LATER = ("search", "recommend", "download")
 
@@ -171,7 +172,7 @@ def _prepare(model_id: str, session: Session) -> Preparation:
 def _preparation_shape(prepared: Preparation) -> dict[str, Any]:
     """Return what came of preparing in the form of the contract."""
     gain = msgspec.to_builtins(prepared.gain)
-    fields = ("verdict", "sentence", "made", "copy_bytes")
+    fields = ("verdict", "pays", "sentence", "made", "copy_bytes")
     return {
         "gain": gain,
         **{name: getattr(prepared, name) for name in fields},
@@ -181,7 +182,7 @@ def _preparation_shape(prepared: Preparation) -> dict[str, Any]:
 
 def _print_preparation(out: Output, prepared: Preparation) -> None:
     out.text(f"{prepared.model.id}: {prepared.sentence[0].lower()}{prepared.sentence[1:]}")
-    if prepared.verdict in ("mixed", "same", "unclear"):
+    if not prepared.pays:
         out.text(f"The original is kept: models prepare {prepared.model.id} --undo uses it again.")
 
 

@@ -27,6 +27,7 @@ _MORE_ROUNDS = 4
 _APART = 1.25  # ratios of one comparison that differ by more want more rounds
 FASTER = 1.1  # a smaller gain is nothing a person would notice, and within what comes and goes
 SLOWER = 0.95
+_READ_PER_WRITTEN = 4.0
 
 
 class Gain(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +56,15 @@ class Gain(msgspec.Struct, frozen=True, kw_only=True):
     def mixed(self) -> bool:
         """One of the two became faster and the other slower."""
         return max(self.reading, self.writing) >= FASTER and not self.faster
+
+    @property
+    def worthwhile(self) -> bool:
+        """Answers that come after four times as much reading, as in chats and documents, come sooner."""
+        before, after = (
+            _READ_PER_WRITTEN / probe.prompt_tokens_per_s + 1 / probe.decode_tokens_per_s
+            for probe in (self.before, self.after)
+        )
+        return before >= FASTER * after
 
 
 class Speed(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,17 +13,13 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
 
 import msgspec
 
 from desktop_slm.engine import hardware as computer
 from desktop_slm.engine.api import Engine, Hardware, ModelSpec
 from desktop_slm.engine.speeds import (
-    FASTER,
-    SLOWER,
     Footprint,
-    Gain,
     Speed,
     Speeds,
     compare,
@@ -38,58 +34,13 @@ from desktop_slm.models.installing import prepared_bytes
 from desktop_slm.models.layouts import EXPECTED
 from desktop_slm.models.records import InstalledModel, identity
 from desktop_slm.models.shelf import Shelf
+from desktop_slm.tasks.preparation import PROBES, Offer, Preparation, needless, offered, told
 
 Report = Callable[[str, int, int], object]
 """Called with what is being done ("preparing": bytes, "measuring": measurements), how much of it is done, and
 how much there is. Returning False stops it."""
 
-Verdict = Literal["faster", "mixed", "same", "unclear", "alone", "needless"]
-
 _PROBED_TOKENS = 536  # in the cache, on average, while writing is measured
-_WRITTEN_BYTES_PER_S = 150e6  # converting, flushing and hashing, on two cores
-_LOADED_BYTES_PER_S = 700e6
-_PROBE_S = 1.4
-_GROWN = 1.3
-_IN_CACHE_BYTES = 300e6  # smaller models are not bound by the memory when they write
-_PROBES = 4
-
-
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """What preparing a model would bring, before anything was measured.
-
-    Attributes:
-        sentence: For people.
-        copy_bytes: Disk space that the copy takes.
-        seconds: What it would take, with measuring.
-    """
-
-    sentence: str
-    copy_bytes: int
-    seconds: float
-
-
-class Preparation(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of preparing a model.
-
-    Attributes:
-        model: As it is on the shelf now.
-        verdict: ``faster``; ``mixed``: one of reading and writing became slower; ``same``: no gain;
-            ``unclear``: the computer was too busy to tell; ``alone``: the original does not fit into memory,
-            so there is nothing to compare with; ``needless``: there was nothing to prepare.
-        sentence: For people.
-        gain: As measured, None when ``alone`` or ``needless``.
-        copy_bytes: Size of the copy.
-        seconds: What making and measuring it took.
-        made: The copy was made now; else it was there already.
-    """
-
-    model: InstalledModel
-    verdict: Verdict
-    sentence: str
-    gain: Gain | None = None
-    copy_bytes: int = 0
-    seconds: float = 0.0
-    made: bool = False
 
 
 class Calibration:
@@ -139,22 +90,9 @@ class Calibration:
             header = read_header(model.path)
         except ModelError:
             return None
-        size_bytes = prepared_bytes(header)
-        too_large = hardware.ram_free_bytes and size_bytes > usable_bytes(hardware.ram_free_bytes)
-        if not header.prepare_to or too_large:
-            return None
-        seconds = _expected_s(header, size_bytes)
-        slower = size_bytes > max(_IN_CACHE_BYTES, _GROWN * header.size_bytes)
-        expected = EXPECTED[model.quantization] + (", perhaps slower at writing" if slower else "")
-        return Offer(
-            sentence=(
-                f"Stored in a layout that is slow on this processor ({model.quantization}). A prepared copy "
-                f"should be {expected}; it takes about {_seconds(seconds)} and "
-                f"{_size(size_bytes)} of disk space. The original stays."
-            ),
-            copy_bytes=size_bytes,
-            seconds=seconds,
-        )
+        copy_bytes = prepared_bytes(header)
+        over = hardware.ram_free_bytes and copy_bytes > usable_bytes(hardware.ram_free_bytes)
+        return None if over or not header.prepare_to else offered(model.quantization, header, copy_bytes)
 
     # Memory
 
@@ -279,12 +217,12 @@ class Calibration:
         model = self._shelf.find(model_id)
         known = self.speed(model, self._engine.hardware()) if model.prepared_from else None
         if known is not None and known.gain is not None and known.gain.steady and not again:
-            return _told(model, known, made=False)
+            return told(model, known, made=False)
         made = not model.prepared_from
         with contextlib.ExitStack() as undoing:
             if made:
                 if not read_header(model.path).prepare_to:
-                    return _needless(model)
+                    return needless(model)
                 if not model.sha256:
                     model = self._shelf.import_file(model.path, "use", partial(report, "checking"))
                     undoing.callback(self._shelf.remove, model.id)
@@ -295,7 +233,7 @@ class Calibration:
         took_s = max(0.01, round(time.monotonic() - began, 2)) if made else known.seconds if known else 0.0
         speed = msgspec.structs.replace(speed, seconds=took_s)
         self._speeds.keep(speed)
-        return _told(model, speed, made=made)
+        return told(model, speed, made=made)
 
     def keep_original(self, model_id: str) -> InstalledModel:
         """Use the original of a prepared model again and delete the copy.
@@ -306,7 +244,7 @@ class Calibration:
         return self._shelf.use_original(model_id)
 
     def _compare(self, model: InstalledModel, report: Report) -> Speed:
-        done, planned = 0, _PROBES
+        done, planned = 0, PROBES
 
         def tick() -> None:
             if report("measuring", done, planned) is False:
@@ -355,74 +293,3 @@ def _token_bytes(header: Header) -> int:
     """Return the bytes read to write one token, as the measurement writes them."""
     cached = cache_bytes(header.layers, _PROBED_TOKENS, KV_BYTES, n_seq=1, full_windows=False)
     return header.active_bytes + cached
-
-
-def _expected_s(header: Header, copy_bytes: int) -> float:
-    loads = _PROBES / 2 * (header.size_bytes + copy_bytes) / _LOADED_BYTES_PER_S
-    return copy_bytes / _WRITTEN_BYTES_PER_S + loads + _PROBES * _PROBE_S
-
-
-# In words
-
-
-def gain_in_words(gain: Gain) -> str:
-    """Return ``2.2 times faster at reading, 1.3 at writing on this computer``, or what is true instead."""
-    pairs = sorted((("reading", gain.reading), ("writing", gain.writing)), key=lambda pair: -pair[1])
-    if pairs[0][1] < FASTER:
-        (first, most), (second, least) = pairs
-        return f"no faster on this computer: {most:.1f} times at {first}, {least:.1f} at {second}"
-    words = [_part(name, ratio) for name, ratio in pairs]
-    if pairs[1][1] >= FASTER:
-        words[1] = f"{pairs[1][1]:.1f} at {pairs[1][0]}"
-    joint = ", but " if pairs[1][1] < SLOWER else ", "
-    return f"{joint.join(words)} on this computer"
-
-
-def _part(name: str, ratio: float) -> str:
-    if ratio >= FASTER:
-        return f"{ratio:.1f} times faster at {name}"
-    return f"as fast at {name}" if ratio >= SLOWER else f"slower at {name} ({ratio:.1f} times)"
-
-
-def _told(model: InstalledModel, speed: Speed, *, made: bool) -> Preparation:
-    gain, hint = speed.gain, ""
-    cost = f"; took {_seconds(speed.seconds)}, {_size(model.bytes)}" if speed.seconds else ""
-    if gain is None:
-        verdict: Verdict = "alone"
-        words = (
-            "the original does not fit into the free memory; the copy reads "
-            f"{speed.probe.prompt_tokens_per_s:.0f} and writes {speed.probe.decode_tokens_per_s:.0f} tokens "
-            "per second on this computer"
-        )
-    else:
-        verdict = "faster" if gain.faster else "mixed" if gain.mixed else "same"
-        words = gain_in_words(gain)
-        if not gain.steady:
-            verdict, words = "unclear", f"about {words}"
-            hint = " Something else kept it busy: measure again when it is idle."
-    return Preparation(
-        model=model,
-        verdict=verdict,
-        sentence=f"{words[0].upper()}{words[1:]}{cost}.{hint}",
-        gain=gain,
-        copy_bytes=model.bytes,
-        seconds=speed.seconds,
-        made=made,
-    )
-
-
-def _needless(model: InstalledModel) -> Preparation:
-    why = f"its weights lie in a layout that suits this computer ({model.quantization})"
-    return Preparation(
-        model=model, verdict="needless", sentence=f"There is nothing to prepare: {why}.", copy_bytes=0
-    )
-
-
-def _seconds(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min"
-
-
-def _size(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:.0f} MB" if size_bytes < 999.5e6 else f"{size_bytes / 1e9:.1f} GB"

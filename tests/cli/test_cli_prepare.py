@@ -70,7 +70,7 @@ def test_speeds_are_shown_once_they_were_measured(command: Command, model: str) 
 def test_the_gain_is_told_in_figures(command: Command, model: str) -> None:
     result = command("models", "prepare", model, "--json")
     done = result.done
-    assert (done["verdict"], done["made"]) == ("faster", True)
+    assert (done["verdict"], done["pays"], done["made"]) == ("faster", True, True)
     assert (done["gain"]["reading"], done["gain"]["writing"], done["gain"]["steady"]) == (2.2, 1.3, True)
     for side in ("before", "after"):
         assert done["gain"][side].keys() == {"prompt_tokens_per_s", "decode_tokens_per_s", "threads"}

@@ -17,7 +17,8 @@ from desktop_slm.models import installing
 from desktop_slm.models.files import Stopped
 from desktop_slm.models.records import InstalledModel
 from desktop_slm.models.shelf import Shelf
-from desktop_slm.tasks.calibration import Calibration, gain_in_words
+from desktop_slm.tasks.calibration import Calibration
+from desktop_slm.tasks.preparation import gain_in_words
 
 SLOW = Probe(prompt_tokens_per_s=300.0, decode_tokens_per_s=100.0, threads=2)
 FAST = Probe(prompt_tokens_per_s=660.0, decode_tokens_per_s=130.0, threads=2)
@@ -171,23 +172,23 @@ def test_an_original_that_does_not_fit_into_memory_is_nothing_to_compare_with(wo
 
 
 @pytest.mark.parametrize(
-    ("reading", "writing", "verdict", "words"),
+    ("reading", "writing", "verdict", "pays", "words"),
     [
-        (660.0, 80.0, "mixed", "2.2 times faster at reading, but slower at writing (0.8 times)"),
-        (660.0, 101.0, "faster", "2.2 times faster at reading, as fast at writing"),
-        (303.0, 98.0, "same", "No faster on this computer: 1.0 times at reading, 1.0 at writing"),
-        (150.0, 130.0, "mixed", "1.3 times faster at writing, but slower at reading (0.5 times)"),
+        (660.0, 80.0, "mixed", True, "2.2 times faster at reading, but slower at writing (0.8 times)"),
+        (660.0, 101.0, "faster", True, "2.2 times faster at reading, as fast at writing"),
+        (303.0, 98.0, "same", False, "No faster on this computer: 1.0 times at reading, 1.0 at writing"),
+        (150.0, 130.0, "mixed", False, "1.3 times faster at writing, but slower at reading (0.5 times)"),
     ],
 )
 def test_a_gain_that_is_not_there_is_not_claimed(
-    workshop: Workshop, reading: float, writing: float, verdict: str, words: str
+    workshop: Workshop, reading: float, writing: float, verdict: str, pays: bool, words: str
 ) -> None:
     model = workshop.shelf.import_file(workshop.source, "copy")
     workshop.engine.speeds["Q8_0"] = Probe(
         prompt_tokens_per_s=reading, decode_tokens_per_s=writing, threads=2
     )
     done = workshop.calibration.prepare(model.id, tell_nobody)
-    assert done.verdict == verdict
+    assert (done.verdict, done.pays) == (verdict, pays)
     assert done.sentence.startswith(words)
     assert done.gain is not None
     assert gain_in_words(done.gain) in done.sentence[0].lower() + done.sentence[1:]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from desktop_slm.engine.speeds import Speed
     from desktop_slm.models.fit import Fit
     from desktop_slm.models.records import InstalledModel
-    from desktop_slm.tasks.calibration import Offer
+    from desktop_slm.tasks.preparation import Offer
 
 _PARTS = {"weights": "weights", "kv": "context", "compute": "buffers", "app": "the application"}
 
@@ -92,7 +92,7 @@ def _sum_in_words(fit: Fit) -> str:
 
 
 def _details(model: InstalledModel, speed: Speed | None) -> tuple[tuple[str, str], ...]:
-    from desktop_slm.tasks.calibration import gain_in_words
+    from desktop_slm.tasks.preparation import gain_in_words
 
     context = f"trained for {model.n_ctx_train:,} tokens" if model.n_ctx_train else ""
     made = " ".join(part for part in (model.architecture, model.size_label, model.quantization) if part)

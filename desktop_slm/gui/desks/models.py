@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from desktop_slm.engine.speeds import Speed
     from desktop_slm.models.fit import Fit
     from desktop_slm.models.records import InstalledModel
-    from desktop_slm.tasks.calibration import Preparation
+    from desktop_slm.tasks.preparation import Preparation
 
 STARTER = "starter"
 
@@ -332,8 +332,7 @@ class ModelsDesk(QObject):
             elif isinstance(outcome, Speed):
                 self.page.show_notice(model, "gained", f"{speed_in_words(outcome)}.")
             else:
-                poor = outcome.verdict in ("mixed", "same", "unclear")
-                self.page.show_notice(model, "poor" if poor else "gained", outcome.sentence)
+                self.page.show_notice(model, "gained" if outcome.pays else "poor", outcome.sentence)
         self.refresh()
 
     # Wishes
