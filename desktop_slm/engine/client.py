@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import queue
+import re
 import struct
 import threading
 import time
@@ -54,6 +55,7 @@ _FEWEST_TOKENS, _MOST_TOKENS = 64, (1 << 31) - 1  # what the model was trained f
 _MOST_THREADS = 1024
 _MOST_LAYERS = 100_000
 _TICK_S = 0.1
+_HALVES = re.compile("[\ud800-\udfff]")
 
 _Answer = TypeVar("_Answer", bound=p.Answer)
 _Box = queue.SimpleQueue[tuple[int, Any]]
@@ -157,6 +159,7 @@ class EngineClient:
 
     def tokenize_spans(self, model: ModelSpec, text: str) -> list[tuple[int, int]]:
         """Return the (start, end) of each token in ``text``, in code points; together they cover it."""
+        text = _HALVES.sub("\ufffd", text)  # one for one, so that the numbers are those of the caller's text
         ends = self._call(_checked(model), p.FindSpans, p.Spans, text=text).ends
         return list(zip((0, *ends), ends, strict=False))
 

@@ -106,15 +106,14 @@ class Rules:
             InvalidRequest: ``root`` can never come to an end.
         """
         ending: set[str] = set()
-        found = True
-        while found:
-            fresh = {
-                name
-                for name, ways in self._ways.items()
-                if name not in ending and any(ending.issuperset(way) for way in ways)
-            }
-            found = bool(fresh)
-            ending |= fresh
+        waiting = dict(self._ways)
+        before = -1
+        while len(ending) > before:  # mostly once: a rule is defined after those it needs
+            before = len(ending)
+            for name, ways in list(waiting.items()):
+                if any(map(ending.issuperset, ways)):
+                    ending.add(name)
+                    del waiting[name]
         if root not in ending:
             raise InvalidRequest(
                 "The form of the answer can never be satisfied", "It needs values within values without end."

@@ -21,6 +21,7 @@ from desktop_slm.errors import InvalidRequest
 
 _MOST_CHARACTERS = 64 * 1024
 _DEEPEST = 64
+_MOST_COMPARED = 100
 _SILENT = {"title", "description", "default", "examples", "$comment", "deprecated", "readOnly", "writeOnly"}
 _SILENT |= {"$defs", "definitions"}
 _ROOT_ONLY = {"$schema", "$id"}
@@ -133,6 +134,8 @@ class _Converter:
             if len(value) > 1:
                 raise _unsupported("allOf with several schemas")
             return self._visit(value[0])
+        if keyword == "oneOf" and len(value) > _MOST_COMPARED:
+            raise _unsupported(f"oneOf with more than {_MOST_COMPARED} alternatives")
         if keyword == "oneOf" and not disjoint(value, self._target):
             raise _unsupported("oneOf with alternatives that may overlap (use anyOf)")
         return self._union([self._visit(one) for one in value])

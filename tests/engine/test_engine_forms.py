@@ -257,6 +257,7 @@ def test_bounds_of_integers_are_exact(low, size):
         ({"allOf": [{}, {}]}, "allOf"),
         ({"oneOf": [{"type": "integer"}, {"type": "number"}]}, "oneOf"),
         ({"oneOf": [{"type": "string"}, {"enum": ["a"]}]}, "oneOf"),
+        ({"oneOf": [{"const": n} for n in range(200)]}, "more than 100"),
         ({"anyOf": [{}], "type": "object"}, "anyOf"),
         ({"$ref": "#/$defs/a", "minLength": 3, "$defs": {"a": {}}}, "ref"),
         ({"enum": [1, 2], "minimum": 2}, "minimum"),

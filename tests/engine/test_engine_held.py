@@ -267,7 +267,8 @@ def test_a_seed_alone_changes_nothing_else(worker, random_model):
 
 
 @pytest.mark.parametrize(
-    "text", ["half \ud800 a character", "nul \x00 inside", "\udcff\udc80", "<think> <|im_start|>"]
+    "text",
+    ["half \ud800 a character", "nul \x00 inside", "\udcff\udc80 \ud83d\ude00", "<think> <|im_start|>"],
 )
 def test_odd_text_is_read_and_the_worker_goes_on(worker, random_model, text):
     pid = worker.worker_pid()
