@@ -67,10 +67,7 @@ class BareLoop:
         C.llama_set_n_threads(context, run.n_threads, run.n_threads)
         samplers = [_sampler(seed) for seed in run.seeds]
         started = time.perf_counter()
-        tokens = [
-            self._read(context, prompt, sequence, samplers[sequence])
-            for sequence, prompt in enumerate(prompts)
-        ]
+        tokens = self._begin(context, prompts, samplers)
         read = time.perf_counter()
         until = read + run.limit_s if run.limit_s else float("inf")
         n_decoded = self._draw(context, tokens, list(wanted), samplers, run.n_decode, until)
@@ -78,6 +75,19 @@ class BareLoop:
         for sampler in samplers:
             C.llama_sampler_free(sampler)
         return Times(prefill_s=read - started, decode_s=drawn - read, n_decoded=n_decoded, same_prompt=same)
+
+    def _begin(self, context: Any, prompts: list[list[int]], samplers: list[Any]) -> list[int]:
+        """Read the prompts and return the first token after each; one that all share is read once."""
+        if all(prompt == prompts[0] for prompt in prompts):
+            first = self._read(context, prompts[0], 0, samplers[0])
+            memory = C.llama_get_memory(context)
+            for sequence in range(1, len(prompts)):
+                C.llama_memory_seq_cp(memory, 0, sequence, -1, -1)
+            return [first, *(C.llama_sampler_sample(sampler, context, -1) for sampler in samplers[1:])]
+        return [
+            self._read(context, prompt, sequence, samplers[sequence])
+            for sequence, prompt in enumerate(prompts)
+        ]
 
     def _read(self, context: Any, prompt: list[int], sequence: int, sampler: Any) -> int:
         """Decode a prompt and return the first token after it."""

@@ -77,7 +77,7 @@ def batch(stand: Stand) -> None:
     """Measure eight answers written together."""
     stand.fresh()
     for _ in stand.turns("writing 8 answers together", _BATCH_ROUNDS):
-        ours, theirs = _together(stand, 8)
+        ours, theirs = _together(stand, 8, 3 * stand.n_decode // 4)
         _note_pair(stand, "batch8", ours, theirs)
         _note_together(stand, 8, ours, theirs)
 
@@ -88,7 +88,7 @@ def sequences(stand: Stand) -> None:
     for count in (1, 2, 4, 8, 16):
         if stand.figures.median(f"sequences_{count}_tokens_per_s") is None:
             for _ in stand.turns(f"writing {count} together, for the plot", _CURVE_ROUNDS):
-                _note_together(stand, count, *_together(stand, count))
+                _note_together(stand, count, *_together(stand, count, stand.n_decode // 2))
 
 
 def _note_together(stand: Stand, count: int, ours: float, theirs: float) -> None:
@@ -96,28 +96,25 @@ def _note_together(stand: Stand, count: int, ours: float, theirs: float) -> None
     stand.figures.add(f"bare_sequences_{count}_tokens_per_s", theirs)
 
 
-def _together(stand: Stand, count: int) -> tuple[float, float]:
+def _together(stand: Stand, count: int, n_tokens: int) -> tuple[float, float]:
     """Return the tokens per second of ``count`` answers together: engine, and bare loop at its best.
 
-    The engine's time is that between its very first token and the end of the last answer, as the application
-    sees them, so that answers which begin late count against it. Part for part of the KV cache for each
-    sequence is faster in one place, one for all in another: the bare loop gets the better of both.
+    All answer one prompt, so that reading it is over when they begin, in both; seeds make them differ. The
+    engine's time is that between its very first token and the end of the last answer, as the application sees
+    them: what begins late counts against it. One KV cache for all is faster in one place, one divided among
+    the sequences in another: the bare loop gets the better of both.
     """
-    n_tokens = stand.n_decode // 2
-    requests = [
-        stand.request([SYSTEM, Message("user", story(number))], n_tokens, priority="background")
-        for number in range(count)
-    ]
+    request = stand.request([SYSTEM, Message("user", story(0))], n_tokens, priority="background")
     first = 0.0
     ends: dict[int, Finished] = {}
-    for index, event in stand.engine.generate_many(requests):
+    for index, event in stand.engine.generate_many([request] * count):
         if isinstance(event, Text) and not first:
             first = time.perf_counter()
         if isinstance(event, Finished):
             ends[index] = event
     over = time.perf_counter()
     ours = per_second(sum(end.usage.completion_tokens - 1 for end in ends.values()), over - first)
-    prompts = [as_turns(story(number)) for number in range(count)]
+    prompts = [as_turns(story(0))] * count
     lengths = [ends[index].usage.prompt_tokens for index in range(count)]
     found = {}
     for unified in (False, True) if count > 1 else (False,):

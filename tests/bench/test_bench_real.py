@@ -34,6 +34,8 @@ def test_the_bare_loop_draws_in_several_sequences_and_stops_at_its_limit(starter
         prompts = (as_turns("Hello."), as_turns("Who are you?"))
         run = Run(prompts=prompts, n_decode=4, n_threads=1, seeds=(1, 2), unified=True)
         assert limit.run(run).n_decoded == 3
+        shared = Run(prompts=prompts[:1] * 3, n_decode=4, n_threads=1, seeds=(1, 2, 3))
+        assert limit.run(shared).n_decoded == 3
         run = Run(prompts=prompts[:1], lengths=(40,), n_decode=500, n_threads=1, seeds=(1,), limit_s=0.05)
         times = limit.run(run)
         assert 1 <= times.n_decoded < 499
