@@ -72,11 +72,17 @@ class EncodeJob:
 class Encoder:
     """A model and a context that pools. The context stays until a job needs another pooling or a longer one.
 
+    It is made at once, so that weights which leave no room for it fall to the next rung of the ladder.
+
     Args:
         spec: As it was asked for.
         model: The model.
         place: What its weights lie on.
         owned: Free the model in the end; not so when it is that of the chat.
+
+    Raises:
+        ModelUnsupported: It does not make vectors.
+        LoadFailed: There is no room for a context.
     """
 
     def __init__(self, spec: ModelSpec, model: Model, place: Placement, *, owned: bool) -> None:
@@ -86,11 +92,12 @@ class Encoder:
         self._owned = owned
         self._reading: EncodeJob | None = None  # whose slices the context holds
         self._header = Header(spec.path)
-        self._pooling = -1
         self._context: Context | None = None
-        self._whole = False
+        self._whole = not self._causal()
         if C.llama_model_has_encoder(model.pointer) and C.llama_model_has_decoder(model.pointer):
             raise ModelUnsupported("This model cannot make vectors of texts", "Choose an embedding model.")
+        ranks = self._header.number("{arch}.pooling_type") == C.LLAMA_POOLING_TYPE_RANK
+        self._open(_POOLING["mean"] if ranks else self._pooling_for("model"), BATCH_TOKENS)
 
     def close(self) -> None:
         """Free the memory."""
@@ -209,11 +216,14 @@ class Encoder:
         context = self._context
         if context is not None and self._pooling == job.pooling and longest <= context.n_ctx:
             return context
-        if context is not None:
-            context.close()
+        return self._open(job.pooling, longest)
+
+    def _open(self, pooling: int, n_tokens: int) -> Context:
+        """Make the context anew, for texts of up to ``n_tokens``."""
+        if self._context is not None:
+            self._context.close()
             self._context = self._reading = None
-        n_ctx = max(BATCH_TOKENS, 1 << (longest - 1).bit_length())
-        self._whole = not self._causal()
+        n_ctx = max(BATCH_TOKENS, 1 << (n_tokens - 1).bit_length())
         try:
             self._context = Context(
                 self.model,
@@ -221,13 +231,13 @@ class Encoder:
                 n_seq=_RECURRENT_TEXTS if self.model.forgets else _TEXTS,
                 n_threads=1,
                 n_batch=n_ctx if self._whole else _batch_tokens(self.model.n_vocab),
-                pooling=job.pooling,
+                pooling=pooling,
             )
         except LoadFailed as error:
             raise LoadFailed(
                 "There is not enough memory to embed", "Close other programs and try again."
             ) from error
-        self._pooling = job.pooling
+        self._pooling = pooling
         return self._context
 
     def _causal(self) -> bool:
