@@ -52,7 +52,8 @@ class Writer:
                 C.llama_sampler_apply(sampler, ctypes.byref(table))
                 allowed = [one.id for one in candidates if not math.isinf(one.logit)]
                 assert allowed, f"nothing can follow {written!r}"
-                token = chance.choices(allowed, [self._weight(token) for token in allowed])[0]
+                weights = [self._weight(token) for token in allowed]
+                token = chance.choices(allowed, weights if any(weights) else None)[0]
                 if self.ends[token]:
                     return written.decode()
                 written += self.pieces[token]
