@@ -115,14 +115,19 @@ class Ladder:
         if self.no_gpu or not llama.supports_gpu() or spec.path in self._without_gpu:
             return [0], 0
         wanted = spec.n_gpu_layers
-        sizes = placement.layer_bytes(Header(spec.path), spec.n_ctx or DEFAULT_N_CTX) if wanted else []
+        if not wanted:
+            return [0], 0
+        header = Header(spec.path)
+        sizes = placement.layer_bytes(header, spec.n_ctx or DEFAULT_N_CTX)
+        weights = placement.layer_bytes(header, 0)
         free_bytes = sum(device.free_bytes for device in placement.gpus(llama.devices()))
-        if placement.is_too_much(wanted, sizes, free_bytes):
-            needed_bytes = sum(sizes if wanted < 0 else sizes[:wanted])
+        needed_bytes = sum(weights if wanted < 0 else weights[:wanted])
+        hopeless = 0 < free_bytes < needed_bytes
+        if hopeless:
             why = f"{_gigabytes(needed_bytes)} of graphics memory needed, {_gigabytes(free_bytes)} free"
             tried.append(f"{_name(wanted, len(sizes))}: {why}")
             failures.append(why)
-        return placement.rungs(wanted, sizes, free_bytes), len(sizes)
+        return placement.rungs(wanted, sizes, free_bytes, hopeless=hopeless), len(sizes)
 
     def _place(self, spec: ModelSpec, failures: Sequence[str]) -> Placement:
         if self.no_gpu or not llama.supports_gpu():

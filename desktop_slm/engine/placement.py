@@ -47,7 +47,7 @@ def gpus(devices: Iterable[Device]) -> list[Device]:
     return [device for device in devices if device.kind in ("gpu", "igpu")]
 
 
-def rungs(wanted: int, layer_bytes: Sequence[int], free_bytes: int) -> list[int]:
+def rungs(wanted: int, layer_bytes: Sequence[int], free_bytes: int, *, hopeless: bool = False) -> list[int]:
     """Return numbers of layers to try on the GPU, from the most to 0.
 
     Args:
@@ -55,8 +55,9 @@ def rungs(wanted: int, layer_bytes: Sequence[int], free_bytes: int) -> list[int]
         layer_bytes: What each layer takes, weights and KV cache, in the order in which they are moved; empty
             when the file does not tell.
         free_bytes: Free graphics memory, 0 when the driver does not tell.
+        hopeless: All that is wanted is certain not to fit.
 
-    All that is wanted is tried first unless it is certain not to fit; then what should fit, then half of it.
+    All that is wanted is tried first, unless that is hopeless; then what should fit, then half of it.
     """
     if wanted == 0:
         return [0]
@@ -64,18 +65,14 @@ def rungs(wanted: int, layer_bytes: Sequence[int], free_bytes: int) -> list[int]
     if not layer_bytes:
         return list(dict.fromkeys([wanted, most // 2, 0]))
     fitting = fitting_layers(layer_bytes[:most], free_bytes) if free_bytes else most
-    first = [] if is_too_much(most, layer_bytes, free_bytes) else [most]
     second = fitting if fitting < most else most // 2
-    return list(dict.fromkeys([*first, second, second // 2, 0]))
-
-
-def is_too_much(wanted: int, layer_bytes: Sequence[int], free_bytes: int) -> bool:
-    """Tell whether so many layers (-1 for all) are certain not to fit into the graphics memory."""
-    return 0 < free_bytes < sum(layer_bytes if wanted < 0 else layer_bytes[:wanted])
+    return list(dict.fromkeys([*([] if hopeless else [most]), second, second // 2, 0]))
 
 
 def layer_bytes(header: Header, n_ctx: int) -> list[int]:
     """Return what each layer takes on a GPU, weights and KV cache, in the order in which they are moved.
+
+    ``n_ctx`` 0 gives the weights alone.
 
     Of a split model, only the first part is looked at: its layers stand for the others. The KV cache is that
     of full attention, so windowed models take less.
@@ -83,7 +80,7 @@ def layer_bytes(header: Header, n_ctx: int) -> list[int]:
     n_layers = header.number("{arch}.block_count") or 0
     sizes = {name: tensor.size_bytes for name, tensor in header.tensors.items()}
     parts = header.number("split.count") or 1
-    kv_bytes = n_ctx * _KV_BYTES * _kv_values(header)
+    kv_bytes = min(n_ctx, header.number("{arch}.context_length") or n_ctx) * _KV_BYTES * _kv_values(header)
     if parts > 1:
         return [sum(sizes.values()) * parts // (n_layers + 1) + kv_bytes] * (n_layers + 1)
     layers = [0] * n_layers

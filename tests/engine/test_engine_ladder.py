@@ -270,3 +270,13 @@ def test_a_number_of_layers_is_never_more_than_asked_for():
         assert rungs == sorted(set(rungs), reverse=True)
         assert rungs[0] <= wanted
         assert rungs[-1] == 0
+
+
+def test_a_cache_counts_up_to_the_context_of_training_and_never_makes_a_try_hopeless(monkeypatch, tmp_path):
+    header = Header(str(tiny_model(tmp_path / "m.gguf", n_ctx=4096)))
+    assert placement.layer_bytes(header, 10**9) == placement.layer_bytes(header, 4096)
+    script = Scripted(monkeypatch, gpu(free=2 * GIB))
+    # The cache of full attention would not fit; that of a sliding window may.
+    monkeypatch.setattr(placement, "layer_bytes", lambda header, n_ctx: [GIB // 64 + n_ctx * 10**5] * 31)
+    assert script.load().n_gpu_layers == 31
+    assert script.layers == [31]
