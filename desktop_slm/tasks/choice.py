@@ -12,6 +12,7 @@ got 9 of 24 right before and 14 so; by chance it would be 8.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -235,10 +236,15 @@ def check_labels(request: Choice) -> None:
         raise InvalidRequest(
             f"{len(labels)} labels cannot be chosen from", f"Give {_LABELS[0]} to {_LABELS[-1]} of them."
         )
-    if any(not label.strip() or len(label) > _LONGEST_LABEL or "\n" in label for label in labels):
+    if any(not label.strip() or len(label) > _LONGEST_LABEL or not _is_line(label) for label in labels):
         raise InvalidRequest(
-            "One of the labels is empty or too long",
+            "One of the labels is empty, too long or no text",
             f"Write each in one line of up to {_LONGEST_LABEL} characters.",
         )
     if len({label.strip().casefold() for label in labels}) < len(labels):
         raise InvalidRequest("Two labels are alike", "Name each of them once.")
+
+
+def _is_line(label: str) -> bool:
+    """Tell whether a label is text in one line: no control characters, no halves of characters."""
+    return not {"Cc", "Cs"} & {unicodedata.category(character) for character in label}

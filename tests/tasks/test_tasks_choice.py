@@ -140,6 +140,8 @@ def test_a_crash_is_an_error(desk: Desk) -> None:
         (Choice(texts=("a",), labels=("one", " ONE")), InvalidRequest),
         (Choice(texts=("a",), labels=("one", "  ")), InvalidRequest),
         (Choice(texts=("a",), labels=("one", "two\nlines")), InvalidRequest),
+        (Choice(texts=("a",), labels=("one", "half \ud800")), InvalidRequest),
+        (Choice(texts=("a",), labels=("one", "nul \x00")), InvalidRequest),
         (Choice(texts=("a",), labels=tuple(map(str, range(51)))), InvalidRequest),
         (Choice(labels=LABELS), InvalidRequest),
         (Choice(texts=("a",), labels=LABELS, question="why " * 9000), ContextExceeded),
