@@ -78,8 +78,8 @@ class Job:
         self.exact = request.seeded
         self.adapters = request.adapters
         self.conversation = request.conversation
-        self.settled = settled
-        self.checkpoints = {settled}
+        self.settled = min(settled, len(tokens) - 1)  # the same prompt again has to decode its last token
+        self.checkpoints = {self.settled}
         self.thought = False
         self.tokens = tokens
         self.n_prompt = len(tokens)

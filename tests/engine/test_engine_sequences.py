@@ -120,13 +120,16 @@ def test_a_chat_moves_to_the_front_when_the_others_are_gone(memory):
     assert run.context.loads == loads + 1  # it is there now
 
 
+@pytest.mark.parametrize("settled", [300, 302])
 @pytest.mark.parametrize("memory", MEMORIES)
-def test_a_regenerated_answer_reads_next_to_nothing(memory):
+def test_a_regenerated_answer_reads_next_to_nothing(memory, settled):
     run = Run(n_ctx=4000, **memory)
     prompt = [*range(300), 50, 51]
-    run.ask(job(1, prompt, conversation="a", settled=300))
+    run.ask(job(1, prompt, conversation="a", settled=settled))
     run.ask(job(2, [9] * 50, conversation="b"))
-    _, usage = run.ask(job(3, prompt, conversation="a", settled=300))
+    _, usage = run.ask(job(3, prompt, conversation="a", settled=settled))
+    assert usage.reused_tokens >= 300
+    _, usage = run.ask(job(4, prompt, conversation="a", settled=settled))
     assert usage.reused_tokens >= 300
 
 

@@ -157,6 +157,27 @@ def test_states_pass_while_another_chat_is_answered(engine, tiny):
     assert done[0][1].completion_tokens > 0
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cancelled_turn_leaves_the_conversation_as_it_was(engine, tiny, kind):
+    spec = tiny(kind)
+    turns, first = first_turn(engine, spec)
+    ask(engine, spec, turns, max_tokens=5)
+    longer = [*turns, ("assistant", "No."), ("user", STORY)]
+    request = GenerateRequest(
+        model=spec,
+        messages=tuple(Message(role, text) for role, text in longer),
+        sampling=Sampling(temperature=0),
+        conversation="a",
+        max_tokens=400,
+    )
+    for _ in range(3):
+        events = engine.generate(request)
+        next(events)
+        events.close()
+    _, usage = ask(engine, spec, turns)
+    assert usage.reused_tokens > first - 40
+
+
 def test_the_starter_takes_its_own_answer_over(engine, spec):
     turns = [("user", STORY + "What climbs the steps?")]
     answer, first = ask(engine, spec, turns, sampling=Sampling(temperature=1.0), max_tokens=60)
