@@ -68,7 +68,7 @@ class Scheduler:
         self._vocabulary = vocabulary
         self._emit = emit
         self._forgets = forgets
-        self._running_max = n_seq // 2
+        self._running_max = min(RUNNING_MAX, n_seq // 2)
         self._sequences = Sequences(context, n_seq, parking_bytes)
         self._waiting: list[Job] = []
         self._running: list[Job] = []
