@@ -65,6 +65,7 @@ class Context:
         self.adapters = LoraAdapters(model)
         self._batch = C.llama_batch_init(n_batch, 0, 1)
         self._sequence_of = [self._batch.seq_id[index] for index in range(n_batch)]
+        self._token, self._position, self._logits = self._batch.token, self._batch.pos, self._batch.logits
         for index in range(n_batch):
             self._batch.n_seq_id[index] = 1
         self._let_abort()
@@ -102,13 +103,12 @@ class Context:
 
     def add(self, token: int, position: int, sequence: int, logits: bool) -> int:
         """Add one token to the batch and return its index."""
-        batch = self._batch
-        index: int = batch.n_tokens
-        batch.token[index] = token
-        batch.pos[index] = position
+        index: int = self._batch.n_tokens
+        self._token[index] = token
+        self._position[index] = position
         self._sequence_of[index][0] = sequence
-        batch.logits[index] = logits
-        batch.n_tokens = index + 1
+        self._logits[index] = logits
+        self._batch.n_tokens = index + 1
         return index
 
     def decode(self) -> int:
