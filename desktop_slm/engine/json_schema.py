@@ -9,8 +9,10 @@ a ``$ref`` to another place is refused.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 from desktop_slm.engine.digits import integers
@@ -34,6 +36,7 @@ _OF_TYPE = {
     "boolean": set(),
     "null": set(),
 }
+_INDEX = re.compile("[0-9]{1,9}")
 _SPACE = '" "?'
 _WHOLE = '"-"? ("0" | [1-9] [0-9]{0,14})'
 _DAY = '("0" [1-9] | "1" [0-9] | "2" [0-8])'  # every month has 28 days
@@ -62,14 +65,25 @@ def grammar_of_schema(schema: str) -> str:
     if len(schema) > _MOST_CHARACTERS:
         raise InvalidRequest("The schema is too large", f"Give at most {_MOST_CHARACTERS // 1024} KB.")
     try:
-        parsed = json.loads(schema, parse_constant=_no_number)
+        parsed = json.loads(schema, parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("The schema is not JSON", "Check its brackets, quotes and commas.") from error
-    return _Converter(parsed).grammar()
+    try:
+        return _Converter(parsed).grammar()
+    except RecursionError as error:  # brackets of a pattern, lists within an enum
+        raise _too_deep() from error
 
 
-def _no_number(text: str) -> None:
+def _no_number(text: str) -> NoReturn:
     raise ValueError(text)
+
+
+def _finite(text: str) -> float:
+    """Return a number; one beyond what a float holds would be written as ``Infinity``, which is no JSON."""
+    value = float(text)
+    if not math.isfinite(value):
+        _no_number(text)
+    return value
 
 
 class _Converter:
@@ -94,7 +108,7 @@ class _Converter:
         """Return the name of the rule of a subschema."""
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise InvalidRequest("The schema is nested too deeply", f"Use at most {_DEEPEST} levels.")
+            raise _too_deep()
         try:
             if schema is True:
                 return self._any()
@@ -168,7 +182,7 @@ class _Converter:
             key = unquote(step).replace("~1", "/").replace("~0", "~")
             if isinstance(found, dict) and key in found:
                 found = found[key]
-            elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+            elif isinstance(found, list) and _INDEX.fullmatch(key) and int(key) < len(found):
                 found = found[int(key)]
             else:
                 raise InvalidRequest("The schema refers to something that is not in it", "Check its $ref.")
@@ -368,6 +382,10 @@ def _bounds(schema: Mapping[str, Any]) -> tuple[int | None, int | None]:
     if low is not None and high is not None and low > high:
         raise _unsatisfiable()
     return low, high
+
+
+def _too_deep() -> InvalidRequest:
+    return InvalidRequest("The schema is nested too deeply", f"Use at most {_DEEPEST} levels.")
 
 
 def _unsupported(what: str) -> InvalidRequest:

@@ -12,8 +12,8 @@ _BELOW_NORMAL_PRIORITY_CLASS = 0x00004000  # SetPriorityClass, processthreadsapi
 def lower() -> None:
     """Put this process a little below the others of this user; inherited by what it starts.
 
-    One step of ``nice`` only: it decides who goes first when both want a core. Three steps cost a third of the
-    speed beside two busy programs (docs/decisions.md).
+    One step of ``nice`` only: it decides who goes first when both want a core. Three steps cost a third of
+    the speed beside two busy programs (docs/decisions.md).
     """
     if sys.platform == "win32":
         kernel = ctypes.WinDLL("kernel32")
