@@ -338,6 +338,10 @@ def test_nothing_outside_of_the_schema_is_fetched(monkeypatch, reference):
         '{"properties": {"a": ' * 100 + "{}" + "}}" * 100,
         '{"title": "' + "x" * 70_000 + '"}',
         '{"$ref": "#/no/such"}',
+        '{"anyOf": [{"$ref": "#/anyOf/' + "1" * 5000 + '"}]}',
+        '{"enum": [' + "[" * 990 + "]" * 990 + "]}",
+        '{"type": "string", "pattern": "' + "(" * 300 + "a" + ")" * 300 + '"}',
+        '{"enum": [1e400]}',
         '"a string"',
     ],
 )
