@@ -67,14 +67,17 @@ class Log:
     """Collects what llama.cpp says, to be read for reasons and sizes; quiet unless it is loading.
 
     Log lines hold no user text while loading; afterwards (a grammar that cannot be parsed is quoted) nothing
-    is kept.
+    is kept. The newest one listens, and lives as long as the process.
     """
+
+    _listening: Any = None  # llama.cpp holds only the pointer
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self._keeping = False
-        self._callback = C.llama_log_callback(self._take)  # kept: llama.cpp holds only the pointer
-        C.llama_log_set(self._callback, None)
+        callback = C.llama_log_callback(self._take)
+        C.llama_log_set(callback, None)
+        Log._listening = callback
 
     def _take(self, level: int, text: bytes, _: object) -> None:
         if self._keeping and level >= 2 and len(self.lines) < _KEPT_LOG_LINES:

@@ -2,7 +2,7 @@
 
 from desktop_slm.engine import llama
 
-_LOG = llama.Log()  # llama.cpp keeps a pointer to it
+_LOG = llama.Log()
 
 
 def load(path):
