@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt, QUrl
-from PySide6.QtGui import QGuiApplication, QImage, QTextBlock, QTextCursor, QTextDocument
+from PySide6.QtGui import (
+    QFont,
+    QFontMetricsF,
+    QGuiApplication,
+    QImage,
+    QTextBlock,
+    QTextCursor,
+    QTextDocument,
+)
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -131,6 +139,16 @@ def test_the_copy_button_belongs_to_the_block_after_streaming_changes(qtbot: QtB
         view.place_buttons()
     assert [view.code_at(number) for number in range(2)] == ["one", "two"]
     assert len(view.copy_buttons()) == 2
+
+
+@pytest.mark.parametrize("number", [8, 88, 888, 8888])
+def test_numbers_of_lists_have_room(qtbot: QtBot, number: int) -> None:
+    view = _shown(qtbot, f"{number}. Item\n")
+    style = view.document().firstBlock().blockFormat()
+    font = QFont(QApplication.font())
+    font.setPixelSize(theme.text_px())
+    assert style.property(MARKER) == f"{number}."
+    assert QFontMetricsF(font).horizontalAdvance(f"{number}.") < style.property(EDGE)
 
 
 def test_selected_text_is_copied_with_list_marks(qtbot: QtBot) -> None:

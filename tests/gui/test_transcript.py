@@ -148,6 +148,16 @@ def test_removed_messages_go(transcript: Transcript) -> None:
     assert transcript.built() == 0
 
 
+def test_a_turn_that_was_never_kept_leaves_nothing(transcript: Transcript) -> None:
+    question = MessageRecord(id="", conversation="c1", parent="", role="user", text="Go on")
+    transcript.show_messages(_many(1))
+    transcript.append(question)
+    transcript.append(_live(), live=True)
+    transcript.show_messages(_many(1))
+    QApplication.sendPostedEvents(None, 52)  # DeferredDelete
+    assert [view.record.id for view in _views(transcript)] == ["m0", "m1"]
+
+
 def test_branches_and_buttons_tell_their_message(qtbot: QtBot, transcript: Transcript) -> None:
     transcript.show_messages(_pair(1, position=2, siblings=3))
     row = _views(transcript)[-1].actions_row

@@ -33,7 +33,7 @@ _USER = QTextFormat.Property.UserProperty.value
 KIND, MARKER, QUOTE, LANGUAGE, OPENS, EDGE = (_USER + number for number in range(1, 7))
 """Properties of a block: kind of leaf, list marker, depth of quotes, language, opens code, left edge."""
 
-INDENT_PX = 22
+INDENT_PX = 28
 QUOTE_PX = 16
 CODE_PAD_PX = 12
 CODE_SIDE_PX = 14
@@ -290,7 +290,9 @@ def _set_direction(block: QTextBlockFormat, runs: Cell) -> bool:
 
 
 def _edge(leaf: Leaf) -> int:
-    return leaf.indent * INDENT_PX + leaf.quote * QUOTE_PX
+    """Return where a text begins; "100." and longer markers push it aside instead of leaving the page."""
+    long_marker_px = 9 * max(0, len(leaf.marker) - len("10."))
+    return leaf.indent * INDENT_PX + leaf.quote * QUOTE_PX + long_marker_px
 
 
 def _gap(leaf: Leaf, before: Leaf | None) -> int:

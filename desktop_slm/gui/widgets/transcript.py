@@ -80,10 +80,13 @@ class Transcript(QAbstractScrollArea):
 
     def show_messages(self, records: Sequence[MessageRecord], *, keep_place: bool = False) -> None:
         """Replace all messages; widgets of unchanged ones stay. Without ``keep_place`` the end is shown."""
-        old = {row.record.id: row for row in self._rows}
+        shown = list(self._rows)  # several may have no id yet: a question and its answer before they are kept
+        old = {row.record.id: row for row in shown}
         self._rows = Rows([self._reuse(old, record) for record in records])
-        for row in old.values():
-            self._drop(row)
+        kept = {id(row) for row in self._rows}
+        for row in shown:
+            if id(row) not in kept:
+                self._drop(row)
         self._follow(self._follows if keep_place else True)
         self._width_px = self._column_px()
         self._mark_last()
