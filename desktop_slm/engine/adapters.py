@@ -57,7 +57,7 @@ class LoraAdapters:
 
     def changed(self) -> bool:
         """Tell whether a file has been replaced since it was read; one that is gone stays in use."""
-        return any(stamp(path) not in (known, ()) for path, known in self._stamps.items())
+        return any(stamp(path) not in (known, ()) for path, known in list(self._stamps.items()))
 
     def apply(self, context: Any, adapters: Sequence[Adapter]) -> None:
         """Let ``context`` compute with exactly these, which must be `ready`."""

@@ -302,8 +302,7 @@ class EngineClient:
             return  # it will be loaded without the GPU: that is not the same thing once more
         if life.level is None:
             self._no_gpu = DIED_AT_START
-        path = life.loaded.path if life.loaded else ""
-        for model in {path} if path else models:
+        for model in {life.model} if life.model else models:
             self._crashes[model].append(time.monotonic())
 
     def _refuse_crash_loop(self, path: str) -> None:

@@ -82,6 +82,7 @@ class Life:
     ) -> None:
         self.opening = opening
         self.loaded: Loaded | None = None
+        self.model = ""  # the one that is loaded, or being loaded
         self.level: SandboxLevel | None = None
         self.retired = False
         self.gpu_trial = ""  # the model that has been put on the GPU and has not computed yet
@@ -180,10 +181,12 @@ class Life:
                     self._deliver(number, event, final=isinstance(event, Finished))
             case p.Failed():
                 self._deliver(message.id, _error(message), final=True)
+            case p.Loading(path):
+                self.loaded, self.model = None, path
             case p.Trying(path):
                 self.gpu_trial = path
             case p.Ready(id=0):  # the model that writes has changed
-                self.loaded = message.loaded
+                self.loaded, self.model = message.loaded, message.loaded.path
             case p.Vectors() | p.Scores() | p.Measured():
                 self.gpu_trial = ""
                 self._deliver(message.id, message, final=True)

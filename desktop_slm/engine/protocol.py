@@ -184,6 +184,12 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
     level: SandboxLevel
 
 
+class Loading(msgspec.Struct, frozen=True, tag="loading"):
+    """The model that writes is let go for the one at ``path``: if the worker dies now, that was the reason."""
+
+    path: str
+
+
 class Trying(msgspec.Struct, frozen=True, tag="trying"):
     """A model is about to be loaded on the GPU: if the worker dies now, that was the reason."""
 
@@ -278,6 +284,7 @@ class Failed(Answer, frozen=True, kw_only=True, tag="failed"):
 AnyAnswer = (
     Beat
     | Opened
+    | Loading
     | Trying
     | Events
     | Ready

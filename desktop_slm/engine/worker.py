@@ -295,7 +295,7 @@ class Worker:
 
     def _load(self, spec: ModelSpec, number: int) -> None:
         self._enter("loading")
-        self._free()
+        self._free(spec.path)
         if not calibrate.fits_beside(spec):
             self._encoding.let_go()
         with self._model_lock:
@@ -307,7 +307,9 @@ class Worker:
                 self._log.stop()
                 self._enter("idle")
 
-    def _free(self) -> None:
+    def _free(self, path: str) -> None:
+        """Let the model go, for the one at ``path``."""
+        self._channel.send(p.Loading(path))
         with self._model_lock:
             if self._current is not None:
                 self._encoding.let_go(self._current.model)
@@ -376,7 +378,7 @@ class Worker:
             self._later.append(order)
             return
         if self._current and self._current.spec != order.model and not calibrate.fits_beside(order.model):
-            self._free()
+            self._free(order.model.path)
         self._enter("decoding")
         try:
             probe = self._calibrator.measure(order.model, self._current, nothing_came)

@@ -9,6 +9,7 @@ import pytest
 from engine_asking import answer, ask
 from tiny_models import tiny_adapter, tiny_model
 
+from desktop_slm.engine import adapters
 from desktop_slm.engine.api import Adapter, ModelSpec, Text
 from desktop_slm.engine.client import EngineClient
 from desktop_slm.errors import InvalidRequest, ModelInvalid, ModelNotFound, ModelUnsupported
@@ -216,3 +217,15 @@ def test_a_replaced_adapter_is_read_anew(engine, spec, files, tmp_path):
     fresh.replace(path)
     assert text(engine, request) != before
     assert text(engine, request) == text(engine, ask(spec, "Hello", **adapted(files, "two")))
+
+
+def test_another_adapter_may_be_loaded_while_the_files_are_looked_at(monkeypatch):
+    held = adapters.LoraAdapters(None)
+    held._stamps["one"] = (1,)
+
+    def slow_stamp(path):  # the thread that counts tokens looks; the one that answers loads
+        held._stamps["two"] = (2,)
+        return ()
+
+    monkeypatch.setattr(adapters, "stamp", slow_stamp)
+    assert not held.changed()

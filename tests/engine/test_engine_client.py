@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from engine_asking import answer, ask
+from tiny_models import tiny_model
 
 from desktop_slm.engine.api import (
     Finished,
@@ -314,6 +315,19 @@ def test_an_unknown_architecture(tmp_path, prepared):
     path = tmp_path / "model.gguf"
     path.write_bytes(prepared.read_bytes().replace(b"\x05\0\0\0\0\0\0\0llama", b"\x05\0\0\0\0\0\0\0zzzzz", 1))
     assert "zzzzz" in refuse(path, (ModelUnsupported, ModelInvalid)).title
+
+
+def test_after_a_failed_loading_no_model_is_said_to_be_loaded(tmp_path):
+    good = tiny_model(tmp_path / "good.gguf")
+    bad = tmp_path / "bad.gguf"
+    bad.write_bytes(good.read_bytes()[:-4000])
+    engine = EngineClient()
+    engine.load(ModelSpec(path=str(good)))
+    with pytest.raises((ModelInvalid, LoadFailed)):
+        engine.load(ModelSpec(path=str(bad)))
+    assert engine.worker_pid()
+    assert engine.loaded() is None
+    engine.close()
 
 
 def test_an_unknown_layout(raw_starter, tmp_path):

@@ -24,11 +24,13 @@ class Driver:
 
     Attributes:
         fails: When a worker dies: ``start``, ``load``, ``first token``, ``later``, or never.
+        has_gpu: There is one.
         opened: What each child was told first, and its environment.
     """
 
-    def __init__(self, monkeypatch, fails):
+    def __init__(self, monkeypatch, fails, *, has_gpu=True):
         self.fails = fails
+        self.has_gpu = has_gpu
         self.opened = []
         driver = self
 
@@ -68,12 +70,13 @@ class Driver:
                             self.answer(order, model.path)
 
             def load(self, path):
-                self.gpu = path not in self.opening.without_gpu and not self.opening.no_gpu
+                self.gpu = driver.has_gpu and path not in self.opening.without_gpu and not self.opening.no_gpu
+                self.on_message(p.Loading(path))
                 if self.gpu:
                     self.on_message(p.Trying(path))
-                    if driver.fails == "load":
-                        self.die(CRASH)
-                        return
+                if driver.fails == "load" and (self.gpu or not driver.has_gpu):
+                    self.die(CRASH)
+                    return
                 self.on_message(p.Ready(id=0, loaded=loaded(path, self.gpu)))
 
             def answer(self, order, path):
@@ -150,6 +153,22 @@ def test_a_crash_after_the_first_token_is_not_blamed_on_the_gpu(monkeypatch, eng
     assert "GPU" not in caught.value.message
     driver.fails = ""
     assert engine.load(models[0]).device == "NVIDIA"
+
+
+def test_a_crash_is_laid_on_the_model_being_loaded_and_not_on_the_one_before(monkeypatch, engine, models):
+    good, bad = models
+    driver = Driver(monkeypatch, "", has_gpu=False)
+    for _ in range(2):
+        driver.fails = ""
+        engine.load(good)
+        driver.fails = "load"
+        with pytest.raises(EngineCrashed, match="signal 6"):
+            engine.load(bad)
+        assert engine.loaded() is None
+    driver.fails = ""
+    assert engine.load(good).path == good.path
+    with pytest.raises(EngineCrashed, match="crashed 2 times"):
+        engine.load(bad)
 
 
 def test_stopping_the_worker_is_not_a_crash(monkeypatch, engine, models):
