@@ -144,7 +144,10 @@ def test_the_copy_button_belongs_to_the_block_after_streaming_changes(qtbot: QtB
 @pytest.mark.parametrize("number", [8, 88, 888, 8888])
 def test_numbers_of_lists_have_room(qtbot: QtBot, number: int) -> None:
     view = _shown(qtbot, f"{number}. Item\n")
-    style = view.document().firstBlock().blockFormat()
+    block = view.document().firstBlock()
+    while block.text() != "Item":
+        block = block.next()
+    style = block.blockFormat()
     font = QFont(QApplication.font())
     font.setPixelSize(theme.text_px())
     assert style.property(MARKER) == f"{number}."
@@ -202,6 +205,7 @@ def test_a_very_long_text_is_shown_in_part_and_given_in_full(
     assert len(shown) < 6_000
     assert "too long to show" in shown
     assert view.given_text == text
+    assert _shown(qtbot, text, plain=True).toPlainText().endswith("Copy gives all of it.")
 
 
 def test_a_text_of_too_many_parts_is_shown_in_part(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:

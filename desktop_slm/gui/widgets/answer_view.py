@@ -38,7 +38,7 @@ MAX_SHOWN_CHARS = 300_000
 MAX_SHOWN_LEAVES = 10_000
 """Longest text that is shown, and most lines and table cells; Copy still gives all of it."""
 
-_TOO_LONG = "\n\n*The rest of this message is too long to show here. Copy gives all of it.*\n"
+_TOO_LONG = "The rest of this message is too long to show here. Copy gives all of it."
 _PLAIN_KEYS = frozenset(
     {
         Qt.Key.Key_Up,
@@ -126,7 +126,7 @@ class AnswerView(QTextBrowser):
         self._given.append(text)
         room = MAX_SHOWN_CHARS - self._shown_chars
         if room > 0 and self._shown_leaves <= MAX_SHOWN_LEAVES:
-            self._stream.feed(text if len(text) <= room else text[:room] + _TOO_LONG)
+            self._stream.feed(text if len(text) <= room else text[:room] + self._too_long())
         self._shown_chars += len(text)
 
     def finish(self) -> None:
@@ -263,7 +263,10 @@ class AnswerView(QTextBrowser):
         self._shown_leaves += sum(max(1, len(leaf.rows) * len(leaf.aligns)) for leaf in finished)
         if before <= MAX_SHOWN_LEAVES < self._shown_leaves:
             self._stream = MarkdownStream()
-            self._stream.feed(_TOO_LONG)
+            self._stream.feed(self._too_long())
+
+    def _too_long(self) -> str:
+        return f"\n\n{_TOO_LONG}" if self._plain else f"\n\n*{_TOO_LONG}*\n"
 
     def _select(self, anchor: int, position: int) -> None:
         """Select what was selected before text came in behind it."""
