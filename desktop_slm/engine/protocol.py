@@ -185,7 +185,7 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
 
 
 class Loading(msgspec.Struct, frozen=True, tag="loading"):
-    """The model that writes is let go for the one at ``path``: if the worker dies now, that was the reason."""
+    """The model that writes is let go for the one at ``path``, which is to blame if the worker dies now."""
 
     path: str
 
