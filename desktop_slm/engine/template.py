@@ -11,6 +11,7 @@ had been tokenized at once.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import re
 import secrets
@@ -229,22 +230,25 @@ class ChatTemplate:
         bos_text, eos_text = self._vocabulary.bos_text, self._vocabulary.eos_text
         told = {"messages": given, "bos_token": bos_text, "eos_token": eos_text, **variables}
         try:
-            text = render(template, told)
-        except MemoryError as error:
+            rendered = render(template, told)
+        except MemoryError:
+            rendered = None
+        if rendered is None:
             self._template = None  # it would only try again
-            raise TemplateError from error
+            gc.collect()  # Jinja leaves what was built in a circle of tracebacks
+            raise TemplateError
         parts: list[_Part] = []
         shown = set()
         position = 0
-        for found in re.finditer(rf"({_BLANK}?)Zq{nonce}n(\d+)q({_BLANK}?)", text):
+        for found in re.finditer(rf"({_BLANK}?)Zq{nonce}n(\d+)q({_BLANK}?)", rendered):
             number = int(found[2])
             content = messages[number].content
             content = content if found[1] else content.lstrip()
             content = content if found[3] else content.rstrip()
-            parts += [(text[position : found.start()], False), (content, True)]
+            parts += [(rendered[position : found.start()], False), (content, True)]
             shown.add(number)
             position = found.end()
-        return [*parts, (text[position:], False)], shown
+        return [*parts, (rendered[position:], False)], shown
 
     def _tokens(self, texts: Sequence[_Part]) -> list[int]:
         """Tokenize (text, is data) parts; control tokens are found only in what is not data."""
