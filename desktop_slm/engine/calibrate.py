@@ -99,7 +99,7 @@ class Calibrator:
         threads: int,
         keep_on: Callable[[], bool],
     ) -> Probe:
-        if not model.generates or not C.llama_get_memory(context.pointer):  # an encoder, without a cache
+        if not context.writes:
             raise ModelUnsupported("This model cannot write text", "Only its size can be compared.")
         self._context = context
         try:

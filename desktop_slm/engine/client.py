@@ -205,6 +205,8 @@ class EngineClient:
         That worker alone may write, and only into the target's folder.
         """
         _check_file(source)
+        if _real(source) == _real(target):
+            raise InvalidRequest("A model cannot be written over itself", "Choose another file.")
         folder = os.path.realpath(Path(target).parent)
         life = self._start((_folder(source),), (folder,))
         try:

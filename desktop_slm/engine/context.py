@@ -62,6 +62,7 @@ class Context:
             raise LoadFailed("not enough memory for the context")
         self.n_ctx: int = C.llama_n_ctx(self.pointer)
         self._memory = C.llama_get_memory(self.pointer)
+        self.writes = model.generates and bool(self._memory)  # encoders have no cache
         self.adapters = LoraAdapters(model)
         self._batch = C.llama_batch_init(n_batch, 0, 1)
         self._sequence_of = [self._batch.seq_id[index] for index in range(n_batch)]

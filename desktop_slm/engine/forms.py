@@ -20,6 +20,7 @@ _DEEPEST_BRACKETS = 200  # llama.cpp's parser recurses: 20,000 end the process
 _MOST_CHOICES = 1000
 _MOST_TOKENS = 2**31 - 1
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|#[^\n]*', re.DOTALL)
+_COUNTS = re.compile(r"\{\s*([0-9]{1,9})\s*,\s*([0-9]{1,9})\s*\}")  # llama.cpp counts down for ever
 
 
 def check_request(request: GenerateRequest) -> None:
@@ -80,8 +81,11 @@ def _check_grammar(grammar: str) -> None:
         raise InvalidRequest("The grammar is no text", "Give GBNF with a rule named root.")
     if len(grammar) > MAX_GRAMMAR_CHARACTERS:
         raise InvalidRequest("The grammar is too large", "Make it simpler.")
+    bare = _QUOTED.sub("", grammar)
+    if any(int(low) > int(high) for low, high in _COUNTS.findall(bare)):
+        raise InvalidRequest("The grammar counts from more to less", "Write {least,most}.")
     depth = 0
-    for character in _QUOTED.sub("", grammar):
+    for character in bare:
         depth += (character == "(") - (character == ")")
         if depth > _DEEPEST_BRACKETS:
             raise InvalidRequest("The grammar is nested too deeply", "Make it simpler.")

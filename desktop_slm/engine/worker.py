@@ -320,7 +320,7 @@ class Worker:
 
     def _submit(self, order: p.Generate, current: LoadedModel) -> None:
         request = order.request
-        if not current.model.generates:
+        if not current.context.writes:
             raise ModelUnsupported("This model cannot write text", "Choose a chat model for this.")
         arrived = time.perf_counter()
         adapters = current.context.adapters.ready(request.adapters)

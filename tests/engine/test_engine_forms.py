@@ -380,7 +380,8 @@ def test_one_form_at_a_time():
 
 
 @pytest.mark.parametrize(
-    "grammar", ["  ", 'root ::= "a\0"', "root ::= " + "(" * 500, 'root ::= "' + "a" * 300_000]
+    "grammar",
+    ["  ", 'root ::= "a\0"', "root ::= " + "(" * 500, 'root ::= "' + "a" * 300_000, 'root ::= "a"{ 2 , 1 }'],
 )
 def test_grammars_that_llama_cpp_would_not_survive(grammar):
     with pytest.raises(InvalidRequest):
@@ -388,7 +389,7 @@ def test_grammars_that_llama_cpp_would_not_survive(grammar):
 
 
 def test_brackets_within_quotes_are_not_counted():
-    grammar = 'root ::= "' + "(" * 500 + '" [(((] # ((('
+    grammar = 'root ::= "{2,1}' + "(" * 500 + '" [(((] # ((('
     assert grammar_of(request(grammar=grammar)) == grammar
 
 

@@ -10,7 +10,7 @@ from tiny_models import tiny_model
 from desktop_slm.engine import llama
 from desktop_slm.engine.api import ModelSpec
 from desktop_slm.engine.client import EngineClient
-from desktop_slm.errors import ModelNotFound
+from desktop_slm.errors import InvalidRequest, ModelNotFound, ModelUnsupported
 
 pytestmark = pytest.mark.model
 
@@ -47,6 +47,24 @@ def test_a_model_that_is_removed_is_said_to_be_gone_and_comes_back(engine, tmp_p
     aside.rename(spec.path)
     assert answer(engine.generate(ask(spec, "Hello")))[1]
     assert engine.worker_pid() == pid
+
+
+@pytest.mark.parametrize("architecture", ["bert", "bert-rank"])
+def test_a_model_that_cannot_write_is_refused_and_the_worker_stays(engine, tmp_path, architecture):
+    encoder = ModelSpec(path=str(tiny_model(tmp_path / "encoder.gguf", architecture)))
+    engine.load(model(tmp_path, "m"))
+    pid = engine.worker_pid()
+    with pytest.raises(ModelUnsupported, match="cannot write"):
+        answer(engine.generate(ask(encoder, "Hello")))
+    assert engine.worker_pid() == pid
+
+
+def test_a_model_is_not_written_over_itself(engine, tmp_path):
+    path = tiny_model(tmp_path / "m.gguf")
+    before = path.read_bytes()
+    with pytest.raises(InvalidRequest, match="over itself"):
+        engine.quantize(str(path), str(tmp_path / "." / "m.gguf"), "Q8_0")
+    assert path.read_bytes() == before
 
 
 def test_two_callers_with_two_models_each_get_their_own(engine, tmp_path):
