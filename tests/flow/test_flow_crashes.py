@@ -25,6 +25,7 @@ from driving import (
 from PySide6.QtTest import QTest
 
 from desktop_slm.app import App
+from desktop_slm.engine import client
 from desktop_slm.gui.main_window import MainWindow
 from desktop_slm.tasks import events as ev
 
@@ -39,6 +40,12 @@ LONG = "Count the words in this: " + "one two three four five six seven eight " 
 def window(module_windows) -> Iterator[MainWindow]:  # type: ignore[no-untyped-def]
     """One window goes through all of it, with little patience for a frozen worker."""
     return module_windows.enter(silence_limit_s=2.5, cancel_limit_s=1.0)
+
+
+@pytest.fixture(autouse=True)
+def no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many deaths within minutes; the refusal after two of them is tested in the engine's room."""
+    monkeypatch.setattr(client, "CRASH_LIMIT", 100)
 
 
 def worker_in(window: MainWindow, stage: str) -> int:
