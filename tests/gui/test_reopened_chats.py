@@ -20,9 +20,14 @@ LONG = "The quay of Marrowbone is long and wet. " * 40
 def say(window: MainWindow, bot: QtBot, text: str) -> str:
     """Say something in the open chat and wait for the end of the answer; return the conversation."""
     said = window.chat.page
+
+    def spoken() -> int:
+        conversation = said.open_conversation_id()
+        return len(list(window.app.history.messages(conversation))) if conversation else 0
+
+    before = spoken()
     send(said, text)
-    bot.waitUntil(lambda: window.chat.busy, timeout=WAIT_MS)
-    bot.waitUntil(lambda: not window.chat.busy and bool(said.open_conversation_id()), timeout=WAIT_MS)
+    bot.waitUntil(lambda: spoken() > before and not window.chat.busy, timeout=WAIT_MS)
     return said.open_conversation_id()
 
 
