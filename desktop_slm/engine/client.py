@@ -165,13 +165,13 @@ class EngineClient:
 
     def kept_tokens(self, model: ModelSpec, conversation: str) -> int:
         """Return how many tokens are kept for ``conversation``; 0 when its model is not in memory."""
-        if self.loaded() is None:
+        if not self._in_memory(model):
             return 0
         return self._call(_checked(model), p.KeptTokens, p.Counts, conversation=conversation).counts[0]
 
     def save_state(self, model: ModelSpec, conversation: str, limit_bytes: int = 0) -> KvState | None:
         """Return the KV state kept for ``conversation``; None when there is none, or it is over the limit."""
-        if self.loaded() is None:
+        if not self._in_memory(model):
             return None
         fields = {"conversation": conversation, "limit_bytes": limit_bytes}
         return self._call(_checked(model), p.SaveState, p.Saved, **fields).state
@@ -254,6 +254,11 @@ class EngineClient:
         """Return the process id of the worker, 0 when none runs."""
         life = self._life
         return life.child.pid if life is not None and life.usable else 0
+
+    def _in_memory(self, model: ModelSpec) -> bool:
+        """Tell whether asking about ``model`` costs no other worker, nor the one that it needs."""
+        loaded = self.loaded()
+        return loaded is not None and loaded.path == _real(model.path)
 
     # Lives
 

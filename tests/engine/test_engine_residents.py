@@ -59,6 +59,17 @@ def test_a_model_that_cannot_write_is_refused_and_the_worker_stays(engine, tmp_p
     assert engine.worker_pid() == pid
 
 
+def test_asking_what_is_kept_of_another_model_ends_no_worker(tmp_path):
+    here, elsewhere = model(tmp_path / "here", "m"), model(tmp_path / "elsewhere", "m")
+    engine = EngineClient()
+    engine.load(here)
+    pid = engine.worker_pid()
+    assert engine.kept_tokens(elsewhere, "c") == 0
+    assert engine.save_state(elsewhere, "c") is None
+    assert (engine.worker_pid(), engine.loaded().path) == (pid, here.path)
+    engine.close()
+
+
 def test_a_model_is_not_written_over_itself(engine, tmp_path):
     path = tiny_model(tmp_path / "m.gguf")
     before = path.read_bytes()
