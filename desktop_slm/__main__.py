@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> int:
-    """Run what the command line asks for: a child process, the window (no arguments) or a command."""
+    """Run what the command line asks for: a child process, the window (no command) or a command."""
     leave_no_core_file()
     if getattr(sys, "frozen", False):
         from multiprocessing import freeze_support
@@ -21,6 +22,11 @@ def main() -> int:
 
         run_child(sys.argv[2])
     if len(sys.argv) == 1:
+        return window()
+    if len(sys.argv) == 3 and sys.argv[1] == "--home" and sys.argv[2]:
+        from desktop_slm.paths import HOME_VARIABLE
+
+        os.environ[HOME_VARIABLE] = sys.argv[2]  # whoever names a folder means the window, too
         return window()
     from desktop_slm.cli.main import main as run_command
 

@@ -233,9 +233,7 @@ def check_labels(request: Choice) -> None:
     """
     labels = request.labels
     if len(labels) not in _LABELS:
-        raise InvalidRequest(
-            f"{len(labels)} labels cannot be chosen from", f"Give {_LABELS[0]} to {_LABELS[-1]} of them."
-        )
+        raise InvalidRequest(f"Labels given: {len(labels)}", f"Give {_LABELS[0]} to {_LABELS[-1]} of them.")
     if any(not label.strip() or len(label) > _LONGEST_LABEL or not _is_line(label) for label in labels):
         raise InvalidRequest(
             "One of the labels is empty, too long or no text",
