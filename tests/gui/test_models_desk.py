@@ -153,3 +153,13 @@ def test_the_model_in_use_is_measured_once_it_is_in_memory(bench, qtbot: QtBot) 
     window.models.refresh()
     qtbot.waitUntil(measured, timeout=WAIT_MS)
     assert engine.probed == 1
+
+
+def test_models_of_one_name_are_told_apart(bench, tmp_path: Path, qtbot: QtBot) -> None:  # type: ignore[no-untyped-def]
+    window, _ = bench
+    window.app.shelf.import_file(tiny_model(tmp_path / "other.gguf", chat_template="{{ messages }}"), "copy")
+    window.models.refresh()
+    qtbot.waitUntil(lambda: "other" in dict(window.models.shown.names), timeout=WAIT_MS)
+    names = dict(window.models.shown.names)
+    assert names["small.q4-1"] == "Tiny llama (small.q4-1)"
+    assert names["other"] == "Tiny llama (other)"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from desktop_slm.gui.items import bytes_in_words
 from desktop_slm.gui.widgets.model_card import ModelFacts
@@ -14,6 +17,17 @@ if TYPE_CHECKING:
     from desktop_slm.tasks.preparation import Offer
 
 _PARTS = {"weights": "weights", "kv": "context", "compute": "buffers", "app": "the application"}
+
+
+def told_apart(models: list[InstalledModel]) -> list[InstalledModel]:
+    """Return the models with their id after a name that several have: one model in two layouts, say."""
+    names = Counter(model.name.casefold() for model in models)
+    return [
+        msgspec.structs.replace(model, name=f"{model.name} ({model.id})")
+        if names[model.name.casefold()] > 1
+        else model
+        for model in models
+    ]
 
 
 def facts_of(

@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from desktop_slm.engine.api import Hardware
 from desktop_slm.errors import DesktopSlmError, ModelError, ModelNotFound
-from desktop_slm.gui.desks.model_facts import facts_of, speed_in_words
+from desktop_slm.gui.desks.model_facts import facts_of, speed_in_words, told_apart
 from desktop_slm.gui.items import computer_in_words
 from desktop_slm.gui.job import run_call
 from desktop_slm.gui.pages.models import ModelsPage
@@ -165,7 +165,7 @@ class ModelsDesk(QObject):
         return self._list(self._app.hardware())
 
     def _list(self, hardware: Hardware | None = None) -> Shown:
-        models = self._app.model_list()
+        models = told_apart(self._app.model_list())
         current = self._current(models)
         facts = tuple(self._facts(model, hardware, model.id == current) for model in models)
         names = tuple(
