@@ -11,7 +11,7 @@ import pytest
 from engine_asking import answer, ask
 from tiny_models import tiny_model
 
-from desktop_slm.engine import client
+from desktop_slm.engine import client, life
 from desktop_slm.engine.api import ModelSpec, PromptProgress, Text
 from desktop_slm.engine.client import EngineClient
 from desktop_slm.engine.life import Life
@@ -176,17 +176,20 @@ def test_a_template_that_hangs_is_ended_from_outside(fragile, spec, tmp_path):
         list(fragile.generate(ask(ModelSpec(path=str(path), n_ctx=512), "Hi")))
 
 
-def test_a_template_that_eats_memory_is_done_without(fragile, tmp_path):
+def test_a_template_that_eats_memory_is_done_without(monkeypatch, tmp_path):
     """Texts that double without end: the worker's memory stays as it was, and the model answers."""
+    monkeypatch.setitem(life._LIMITS, "template", (60.0, "The template"))  # on a busy computer
+    patient = EngineClient(silence_limit_s=60)
     bomb = "{% set s = namespace(x='x') %}{% for n in range(60) %}{% set s.x = s.x ~ s.x %}{% endfor %}"
     path = tiny_model(tmp_path / "bomb.gguf", chat_template=bomb + "{{ messages[0].content }}")
     tiny = ModelSpec(path=str(path), n_ctx=512)
-    fragile.load(tiny)
-    pid, before = fragile.worker_pid(), fragile.memory_bytes()
-    _, end = answer(fragile.generate(ask(tiny, "Hi", max_tokens=3)))
+    patient.load(tiny)
+    pid, before = patient.worker_pid(), patient.memory_bytes()
+    _, end = answer(patient.generate(ask(tiny, "Hi", max_tokens=3)))
     assert end.reason in ("length", "stop")
-    assert fragile.worker_pid() == pid
-    assert fragile.memory_bytes() - before < 64 * 1024 * 1024
+    assert patient.worker_pid() == pid
+    assert patient.memory_bytes() - before < 64 * 1024 * 1024
+    patient.close()
 
 
 def test_a_worker_retired_between_choice_and_order_is_replaced(fragile, monkeypatch):
