@@ -6,6 +6,8 @@ is `Open`, which fixes what it may read and write until its end.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from desktop_slm.engine.api import (
@@ -171,10 +173,15 @@ AnyOrder = (
 )
 
 
+Stage = Literal[
+    "starting", "idle", "loading", "template", "tokenizing", "grammar", "decoding", "embedding", "quantizing"
+]
+
+
 class Beat(msgspec.Struct, frozen=True, tag="beat"):
     """A sign of life each second, with what the worker has been doing for how long."""
 
-    stage: str
+    stage: Stage
     stage_s: float
 
 

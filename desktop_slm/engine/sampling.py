@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 
 import msgspec
@@ -87,3 +88,8 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
+
+
+def random_seed() -> int:
+    """Return a seed that nobody chose."""
+    return int.from_bytes(os.urandom(4), "little") & 0x7FFFFFFF

@@ -9,10 +9,8 @@ batch, so its prompt is read from the beginning, in slices of one size, with not
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
-from typing import Literal
 
 from desktop_slm.engine.api import (
     EngineEvent,
@@ -39,6 +37,7 @@ _SLICE_S = 1.0  # so long may one batch take: jobs are cancelled, and others beg
 _SHARED_SLICE = 64  # prompt tokens per step while someone watches an answer appear
 _WORTH_WAITING = 12  # tokens of a prefix that another job is about to have decoded
 _STOPS = 2  # places where the reading of a prompt pauses for others that share its start
+_HURRY_S = 2.0  # so long after somebody asked for something are batches of background work short
 _PAID_BACK = 1.5  # of the time taken from a watched answer: its steps are slower for the others' cells, too
 _FLUSH_S = 0.033  # thirty frames a second: a wake-up of the app per token would cost decoding speed
 
@@ -78,6 +77,7 @@ class Scheduler:
         self._slice = _FIRST_SLICE
         self._debt_s = 0.0
         self._solo_s = 0.0
+        self._hurry_until = 0.0
         self._adapters: Adapters = ()  # in force on the context
 
     @property
@@ -132,6 +132,23 @@ class Scheduler:
         their memory cannot drop a token and they would lose all they have read.
         """
         return not self._forgets or any(job.pending > 1 for job in list(self._running))
+
+    def hurry(self) -> bool:
+        """Somebody asks for something: keep batches short for a while; may be called from any thread.
+
+        Returns:
+            Whether the batch under way shall be ended for it: a long one of background work alone, the first
+            time in a while, and where nothing that was read before is lost by that.
+        """
+        now = time.monotonic()
+        first, self._hurry_until = now >= self._hurry_until, now + _HURRY_S
+        running = list(self._running)
+        return (
+            first
+            and self._context.rolls_back
+            and not any(job.interactive for job in running)
+            and any(job.pending > _SHARED_SLICE for job in running)
+        )
 
     def step(self) -> None:
         """Decode one batch and deal with what came out."""
@@ -287,7 +304,7 @@ class Scheduler:
         prompts = [job for job in prompts if not job.exact]
         chosen += [(job, 1) for job in background if job.pending == 1]
         room = self._slice - len(chosen)
-        if watched and background:
+        if background and (watched or time.monotonic() < self._hurry_until):
             room = min(room, _SHARED_SLICE)
         for job in prompts[:1] if watched else prompts:
             size = min(room, self._readable(job))
@@ -477,13 +494,3 @@ class Scheduler:
                 kind, text = next_kind, piece
         self._out.append((job.id, Text(text, kind)))
         job.text = []
-
-
-def random_seed() -> int:
-    """Return a seed that nobody chose."""
-    return int.from_bytes(os.urandom(4), "little") & 0x7FFFFFFF
-
-
-Stage = Literal[
-    "starting", "idle", "loading", "template", "tokenizing", "grammar", "decoding", "embedding", "quantizing"
-]

@@ -23,7 +23,6 @@ from desktop_slm.engine.job import Job
 from desktop_slm.engine.ladder import Ladder
 from desktop_slm.engine.loading import LoadedModel, Loader
 from desktop_slm.engine.prefix import common_length
-from desktop_slm.engine.scheduler import Stage, random_seed
 from desktop_slm.engine.spans import about_text
 from desktop_slm.errors import (
     ContextExceeded,
@@ -70,7 +69,7 @@ class Worker:
         self._current: LoadedModel | None = None
         self._model_lock = threading.Lock()  # held while the model changes, and while one is read from
         self._cancelled: set[int] = set()
-        self._stage: Stage = "starting"
+        self._stage: p.Stage = "starting"
         self._stage_since = time.monotonic()
         self._log = llama.Log()
         self._ladder = Ladder(self._log, self._tell_gpu_trial, without_gpu)
@@ -100,9 +99,12 @@ class Worker:
                 self._queue(order)
 
     def _queue(self, order: p.Order) -> None:
-        """Leave an order to the main thread; a measurement gives way to it."""
+        """Leave an order to the main thread; a measurement gives way to it, and background work soon does."""
         self._orders.put(order)
         self._calibrator.abort()
+        current = self._current
+        if current and _is_waited_for(order) and current.scheduler.hurry():
+            current.context.abort()
 
     def _cancel(self, number: int) -> None:
         self._cancelled.add(number)
@@ -180,7 +182,7 @@ class Worker:
         """Foreign template code begins or ends: the app ends this process when it takes too long."""
         self._enter("template" if running else "tokenizing")
 
-    def _enter(self, stage: Stage) -> None:
+    def _enter(self, stage: p.Stage) -> None:
         self._stage_since = time.monotonic()
         self._stage = stage
 
@@ -352,7 +354,7 @@ class Worker:
     ) -> chain.Sampler:
         model = current.model
         settings = sampling.sampling_of(request, model.metadata)
-        seed = random_seed() if settings.seed is None else settings.seed
+        seed = sampling.random_seed() if settings.seed is None else settings.seed
         return chain.Sampler(
             model,
             settings,
@@ -430,3 +432,10 @@ def _settled(current: LoadedModel, request: GenerateRequest, tokens: list[int]) 
         return 0
     following = (*request.messages, Message("assistant", "A"), Message("user", "Q"))
     return common_length(tokens, current.template.prompt(following, reasoning=request.reasoning).tokens)
+
+
+def _is_waited_for(order: p.Order) -> bool:
+    """Tell whether somebody waits for a chat to begin: these orders come before its answer."""
+    if isinstance(order, p.Generate):
+        return order.request.priority == "interactive"
+    return isinstance(order, p.Load | p.CountPrompt | p.KeptTokens | p.RestoreState)
