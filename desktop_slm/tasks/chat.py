@@ -8,6 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
 from desktop_slm.documents.model import Document
 from desktop_slm.engine.api import (
     Finished,
@@ -47,6 +49,7 @@ class ChatTask:
     _usage: Usage = field(default_factory=Usage)
     _message: str = ""
     _tokens: int = 0
+    _began: float = 0.0
 
     def run(self) -> Generator[TaskEvent, None, None]:
         """Answer; what has arrived is kept however it ends.
@@ -56,7 +59,7 @@ class ChatTask:
             ContextExceeded: The conversation does not fit; nothing has been stored.
             DocumentError, ModelError, EngineError: As their rooms say.
         """
-        began = time.monotonic()
+        self._began = time.monotonic()
         record, branch = self._conversation()
         model = yield from self.services.choose_model(self.request.model, "chat")
         attached = [
@@ -85,7 +88,7 @@ class ChatTask:
             conversation=started.conversation,
             message=started.message,
             model=model.id,
-            seconds=round(time.monotonic() - began, 3),
+            seconds=round(time.monotonic() - self._began, 3),
             usage=self._usage,
         )
 
@@ -243,7 +246,7 @@ class ChatTask:
             self.services.states.resume(request.model, conversation)
 
     def _stream(self, request: GenerateRequest) -> Generator[TaskEvent, None, FinishReason]:
-        saved = time.monotonic()
+        asked = saved = time.monotonic()
         clock: Clock | None = None
         with closing(self.services.engine.generate(request)) as events:
             for event in events:
@@ -266,7 +269,9 @@ class ChatTask:
                                 stage="reading",
                             )
                     case Finished():
-                        self._usage = event.usage
+                        # What came before counts, too: loading, and giving back what had been read.
+                        waited_s = event.usage.first_token_s + asked - self._began
+                        self._usage = msgspec.structs.replace(event.usage, first_token_s=waited_s)
                         self._tokens = event.usage.prompt_tokens + event.usage.completion_tokens
                         return event.reason
                 if self.services.stopped():

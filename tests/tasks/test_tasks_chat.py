@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from task_desk import TINY, Desk, make_document
 
 from desktop_slm.documents.model import Document
+from desktop_slm.engine.api import Loaded, ModelSpec
 from desktop_slm.engine.fake import FakeEngine, Reply
 from desktop_slm.errors import ContextExceeded, EngineCrashed, InvalidRequest, StorageFailed
 from desktop_slm.models import catalog
@@ -233,3 +236,12 @@ def test_what_the_catalogue_recommends_reaches_the_engine(desk: Desk) -> None:
             assert request.recommended.top_k == known.sampling.top_k
         else:
             assert request.recommended is None
+
+
+def test_the_time_to_the_first_word_counts_from_sending(desk: Desk) -> None:
+    class Loading(FakeEngine):
+        def load(self, model: ModelSpec) -> Loaded:
+            time.sleep(0.05)
+            return super().load(model)
+
+    assert last(desk.run(Chat(text="Hello"), Loading(("Hi.",)))).usage.first_token_s >= 0.05
