@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -296,7 +296,7 @@ class App:
         """
         from desktop_slm.store.history import History
 
-        return History(self._database)
+        return History(self._database, self._forget)
 
     @property
     def library(self) -> Library:
@@ -307,7 +307,7 @@ class App:
         """
         from desktop_slm.store.library import Library
 
-        return Library(self._database)
+        return Library(self._database, self._forget)
 
     @property
     def search(self) -> Search:
@@ -339,6 +339,11 @@ class App:
         """Begin to save what the model has read of conversations that were left: of all but ``opened``."""
         if self._states is not None:
             self._states.save_aside(but=opened)
+
+    def _forget(self, conversations: Sequence[str]) -> None:
+        if self._states is not None:
+            for conversation in conversations:
+                self._states.forget(conversation)
 
     def open_stored(self, document_id: str, password: str = "") -> DocumentSession:
         """Open a document of the library for its page images; close the session when done.

@@ -311,6 +311,13 @@ class Engine(Protocol):
         """Take a saved state back into the cache; return its tokens, 0 when it does not fit this model."""
         ...
 
+    def forget(self, conversation: str) -> None:
+        """Drop what is kept for ``conversation``, of any model: at once, or when its job ends.
+
+        Waits for nothing, loads nothing and starts nothing; what is asked afterwards finds nothing kept.
+        """
+        ...
+
     def probe(self, model: ModelSpec, tick: Tick = nothing) -> Probe:
         """Measure for a second or two how fast ``model`` reads and writes here, when nothing else runs."""
         ...

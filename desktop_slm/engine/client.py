@@ -183,6 +183,13 @@ class EngineClient:
         fields = {"conversation": conversation, "state": state}
         return self._call(_checked(model), p.RestoreState, p.Counts, **fields).counts[0]
 
+    def forget(self, conversation: str) -> None:
+        """Drop what is kept for ``conversation``: at once, or when its job ends; waits for nothing."""
+        life = self._life
+        if conversation and life is not None and life.usable:
+            order = p.Forget(id=next(self._numbers), conversation=conversation)
+            life.submit(order, Ticket(order.id, 0, _Box()))
+
     def probe(self, model: ModelSpec, tick: Tick = nothing) -> Probe:
         """Measure for a second or two how fast ``model`` reads and writes here, when nothing else runs."""
         model = _checked(model)

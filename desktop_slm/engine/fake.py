@@ -205,6 +205,10 @@ class FakeEngine:
         self._kept[conversation] = (model.path, state.data.decode())
         return len(state.tokens) // 4
 
+    def forget(self, conversation: str) -> None:
+        """Keep nothing of a conversation any more."""
+        self._kept.pop(conversation, None)
+
     def probe(self, model: ModelSpec, tick: Tick = nothing) -> Probe:
         """Return speeds that were never measured."""
         self.load(model)

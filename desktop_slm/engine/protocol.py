@@ -126,6 +126,12 @@ class RestoreState(Order, frozen=True, kw_only=True, tag="restore_state"):
     state: KvState
 
 
+class Forget(Order, frozen=True, kw_only=True, tag="forget"):
+    """Drop what is kept for a conversation; answered by `Counts`, of nothing."""
+
+    conversation: str
+
+
 class Measure(Order, frozen=True, kw_only=True, tag="measure"):
     """Measure how fast a model runs here; answered by `Measured`."""
 
@@ -165,6 +171,7 @@ AnyOrder = (
     | KeptTokens
     | SaveState
     | RestoreState
+    | Forget
     | Measure
     | Quantize
     | Describe

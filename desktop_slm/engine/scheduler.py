@@ -117,6 +117,10 @@ class Scheduler:
         """Take a saved state back between two steps; return how many of its tokens are there now."""
         return self._sequences.restore(conversation, tokens, data)
 
+    def forget(self, conversation: str) -> None:
+        """Drop what is kept for ``conversation``, between two steps; see `Sequences.forget`."""
+        self._sequences.forget(conversation)
+
     def find(self, number: int) -> Job | None:
         """Return the job with this id; may be called from any thread."""
         for job in [*self._running, *self._waiting]:

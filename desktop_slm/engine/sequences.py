@@ -88,6 +88,7 @@ class Sequences:
         self._parking = Parking(parking_bytes)
         self._cell_numbers = itertools.count()
         self._clock = itertools.count(1)
+        self._forgotten: set[str] = set()
 
     # What is there
 
@@ -190,6 +191,9 @@ class Sequences:
         Of background jobs only the last is kept, for the instructions that the next may share.
         """
         resident.busy = False
+        if resident.conversation in self._forgotten:
+            self.drop(resident)
+            return
         resident.chat = chat
         resident.settled, resident.lasting = min(settled, len(resident.tokens)), lasting
         resident.used = next(self._clock)
@@ -214,6 +218,20 @@ class Sequences:
         resident.busy = False
         if self._alone(resident):
             self._memory.clear()  # the next begins at the first cell, not where this one lay
+
+    def forget(self, conversation: str) -> None:
+        """Drop a conversation; where a job works on it or waits for it, that is the end of its sequence.
+
+        What is idle and has no name goes with it: it may be an earlier turn or another branch.
+        """
+        self._forgotten.add(conversation)
+        for held in self._held():
+            if held.conversation not in (conversation, ""):
+                continue
+            if isinstance(held, Parked):
+                self._parking.remove(held)
+            elif isinstance(held, Resident) and not held.busy:
+                self.drop(held)
 
     def rewind(self, resident: Resident, length: int) -> None:
         """Make the cache hold exactly the first ``length`` tokens of ``resident``, or fewer.

@@ -244,6 +244,10 @@ class Worker:
                 if self._use(order.model, order) and self._current:
                     count = self._current.restore_state(order.conversation, order.state)
                     self._channel.send(p.Counts(id=order.id, counts=(count,)))
+            case p.Forget():
+                if self._current:
+                    self._current.scheduler.forget(order.conversation)
+                self._channel.send(p.Counts(id=order.id, counts=()))
             case p.Measure():
                 self._measure(order)
             case p.Quantize():

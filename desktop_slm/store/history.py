@@ -30,12 +30,17 @@ _CHUNK = 500
 class History:
     """Conversations of one open database. All methods may be called from any thread.
 
+    Args:
+        database: Where they are.
+        forgotten: Told of conversations whose saved states a deletion has removed.
+
     Raises (from every method that takes an id):
         InvalidRequest: Nothing has that id, or it is in the trash.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, forgotten: trash.Forgotten = trash.nobody) -> None:
         self._database = database
+        self._forgotten = forgotten
 
     # conversations
 
@@ -87,7 +92,7 @@ class History:
 
     def delete(self, id_: str) -> None:
         """Move a conversation to the trash; it can be restored until that is emptied."""
-        trash.delete(self._database, "conversation", _conversation_row(id_))
+        self._forgotten(trash.delete(self._database, "conversation", _conversation_row(id_)))
 
     def restore(self, id_: str) -> ConversationRecord:
         """Take a conversation out of the trash."""

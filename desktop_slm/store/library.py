@@ -31,12 +31,17 @@ _KEY_SENTENCES = msgspec.msgpack.Decoder(tuple[KeySentence, ...])
 class Library:
     """The library of one open database. All methods may be called from any thread.
 
+    Args:
+        database: Where it is.
+        forgotten: Told of conversations whose saved states the deletion of a document has removed.
+
     Raises (from every method that takes an id):
         InvalidRequest: Nothing has that id, or it is in the trash.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, forgotten: trash.Forgotten = trash.nobody) -> None:
         self._database = database
+        self._forgotten = forgotten
 
     # documents
 
@@ -110,7 +115,7 @@ class Library:
     def delete(self, id_: str) -> None:
         """Move a document (with the summaries made of it), a summary or a translation to the trash."""
         kind, number = item_row(id_, "document", "summary", "translation")
-        trash.delete(self._database, kind, number)
+        self._forgotten(trash.delete(self._database, kind, number))
 
     def restore(self, id_: str) -> None:
         """Take a document, a summary or a translation out of the trash."""

@@ -6,7 +6,10 @@ Things deleted together (a document and the summaries of it) share a number and 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from desktop_slm.store import index
 from desktop_slm.store.content import indexed_texts
@@ -23,8 +26,21 @@ KINDS: tuple[ItemKind, ...] = ("conversation", "document", "summary", "translati
 _TITLES = {"translation": "source", "conversation": "title", "document": "title", "summary": "title"}
 
 
-def delete(database: Database, kind: ItemKind, number: int) -> None:
+Forgotten = Callable[[Sequence[str]], object]
+"""Told of the conversations of which nothing shall be kept any more."""
+
+
+def nobody(conversations: Sequence[str]) -> None:
+    """Tell nobody of them: what keeps no model in memory has nothing more to forget."""
+
+
+def delete(database: Database, kind: ItemKind, number: int) -> tuple[str, ...]:
     """Move an item to the trash, a document with the summaries made of it.
+
+    What the model has read of it does not wait in the trash: it can be computed anew.
+
+    Returns:
+        The conversations whose states were forgotten: it, or those that the document is attached to.
 
     Raises:
         InvalidRequest: There is no such item, or it is in the trash already.
@@ -34,8 +50,7 @@ def delete(database: Database, kind: ItemKind, number: int) -> None:
             raise unknown(item_id(kind, number))
         deletion = next_sequence(database)
         _mark(database, kind, number, deletion)
-        if kind == "conversation":  # what can be computed anew does not wait in the trash
-            States(database).forget(item_id(kind, number))
+        forgotten = _forget_states(database, kind, number)
         if kind == "document":
             for (summary,) in database.rows(
                 "SELECT id FROM summary WHERE deleted_at IS NULL"
@@ -43,6 +58,7 @@ def delete(database: Database, kind: ItemKind, number: int) -> None:
                 (number,),
             ):
                 _mark(database, "summary", summary, deletion)
+    return forgotten
 
 
 def restore(database: Database, kind: ItemKind, number: int) -> None:
@@ -86,10 +102,27 @@ def empty(database: Database, older_than_s: float = KEPT_S) -> int:
     removed = 0
     with database.transaction():
         for kind in KINDS:
-            rows = database.rows(f"DELETE FROM {kind} WHERE deleted_at <= ? RETURNING id", (before,))  # noqa: S608
+            rows = database.rows(f"SELECT id FROM {kind} WHERE deleted_at <= ?", (before,))  # noqa: S608
+            for (number,) in rows:
+                _forget_states(database, kind, number)
+            database.many(f"DELETE FROM {kind} WHERE id = ?", rows)  # noqa: S608
             database.many("DELETE FROM draft WHERE key = ?", [(item_id(kind, row[0]),) for row in rows])
             removed += len(rows)
     return removed
+
+
+def _forget_states(database: Database, kind: ItemKind, number: int) -> tuple[str, ...]:
+    """Remove what is saved of all conversations that hold an item's text; return them."""
+    found = [(number,)] if kind == "conversation" else []
+    if kind == "document":
+        name = msgspec.json.encode(item_id(kind, number))  # as it stands in the list of a message
+        found = database.rows(
+            "SELECT DISTINCT conversation FROM message WHERE instr(documents, ?) > 0", (name,)
+        )
+    conversations = tuple(item_id("conversation", row[0]) for row in found)
+    for conversation in conversations:
+        States(database).forget(conversation)
+    return conversations
 
 
 def _mark(database: Database, kind: ItemKind, number: int, deletion: int) -> None:

@@ -60,6 +60,7 @@ class ChatTask:
             DocumentError, ModelError, EngineError: As their rooms say.
         """
         self._began = time.monotonic()
+        name = self._name(self.request.conversation)  # first: who deletes a document from now on changes it
         record, branch = self._conversation()
         model = yield from self.services.choose_model(self.request.model, "chat")
         attached = [
@@ -81,7 +82,8 @@ class ChatTask:
         first += [DocumentRead(id=source.id, document=source.document) for source in kept]
         first += [Warned(text=_what_is_seen(conversation, label)) for label in conversation.by_passages]
         resumed = started.conversation if self.keeper.saves else ""
-        reason = yield from self._answer(first, self._generate(prompt, model, resumed), resumed)
+        named = (name or self._name(resumed)) if resumed else ""
+        reason = yield from self._answer(first, self._generate(prompt, model, named), resumed)
         yield ChatDone(
             text=self._text,
             reason=reason,
@@ -134,6 +136,9 @@ class ChatTask:
                 continue
         return found
 
+    def _name(self, conversation: str) -> str:
+        return self.services.states.name(conversation) if self.services.states else ""
+
     # The prompt
 
     def _fit(self, conversation: Conversation, model: ChosenModel, n_ctx: int) -> tuple[Message, ...]:
@@ -162,7 +167,6 @@ class ChatTask:
     def _generate(
         self, prompt: tuple[Message, ...], model: ChosenModel, conversation: str
     ) -> GenerateRequest:
-        states = self.services.states
         return GenerateRequest(
             model=model.spec,
             messages=prompt,
@@ -172,7 +176,7 @@ class ChatTask:
             recommended=model.recommended,
             temperature=self.request.temperature,
             seed=self.request.seed,
-            conversation=states.name(conversation) if states else "",
+            conversation=conversation,
         )
 
     # Keeping

@@ -36,10 +36,15 @@ class ConversationStates:
         self._lock = threading.Lock()
         self._saving = threading.Lock()  # one at a time: a state takes its size in memory several times over
         self._unsaved: dict[str, ModelSpec] = {}
+        self._times_forgotten: dict[str, int] = {}
 
     def name(self, conversation: str) -> str:
-        """Return what the engine calls a conversation; nothing for one that is not kept."""
-        return self._prefix + conversation if conversation else ""
+        """Return what the engine calls a conversation; nothing for one that is not kept.
+
+        Another one each time that it was forgotten: what was read before is found and saved no more.
+        """
+        times = self._times_forgotten.get(conversation, 0)
+        return f"{self._prefix}{conversation}:{times}" if conversation else ""
 
     def resume(self, model: ModelSpec, conversation: str) -> int:
         """Give the engine the saved state of a conversation of which it has nothing, before a request.
@@ -49,12 +54,11 @@ class ConversationStates:
         Returns:
             Tokens that need not be read, 0 when nothing was restored.
         """
-        with self._lock:
-            self._unsaved.pop(conversation, None)
         if not self.store.keeps or not conversation:
             return 0
+        name = self.name(conversation)
         try:
-            if not self.store.has(conversation) or self._engine.kept_tokens(model, self.name(conversation)):
+            if not self.store.has(conversation) or self._engine.kept_tokens(model, name):
                 return 0
             state = self.store.get(conversation)
         except DesktopSlmError:
@@ -62,7 +66,7 @@ class ConversationStates:
         if state is None:
             return 0
         try:
-            return self._engine.restore_state(model, self.name(conversation), state)
+            return self._engine.restore_state(model, name, state)
         except DesktopSlmError:
             with contextlib.suppress(DesktopSlmError):
                 self.store.forget(conversation)
@@ -70,10 +74,25 @@ class ConversationStates:
 
     def went_on(self, model: ModelSpec, conversation: str, tokens: int) -> None:
         """Note that a request of a conversation has ended, with so many tokens of it in the engine."""
-        if self.store.keeps and conversation and tokens >= WORTH_TOKENS:
+        if self.store.keeps and conversation:
             with self._lock:
                 self._unsaved.pop(conversation, None)
-                self._unsaved[conversation] = model
+                if tokens >= WORTH_TOKENS:
+                    self._unsaved[conversation] = model
+
+    def forget(self, conversation: str) -> None:
+        """Leave nothing of a conversation: saved, waiting to be saved, or in the engine; raises nothing.
+
+        To be called once what it must not tell any more is deleted.
+        """
+        with self._lock:
+            name = self.name(conversation)
+            self._times_forgotten[conversation] = self._times_forgotten.get(conversation, 0) + 1
+            self._unsaved.pop(conversation, None)
+        with contextlib.suppress(DesktopSlmError):
+            self.store.forget(conversation)  # what was being saved since the deletion
+        with contextlib.suppress(DesktopSlmError):
+            self._engine.forget(name)
 
     def save(self, *, but: str = "", but_of: ModelSpec | None = None) -> None:
         """Save what has not been saved since its last request, the last one first; blocks, raises nothing.
@@ -120,6 +139,9 @@ class ConversationStates:
         return None
 
     def _save(self, conversation: str, model: ModelSpec) -> None:
-        state = self._engine.save_state(model, self.name(conversation), MAX_STATE_BYTES)
-        if state is not None:
+        name = self.name(conversation)
+        state = self._engine.save_state(model, name, MAX_STATE_BYTES)
+        if state is not None and name == self.name(conversation):
             self.store.put(conversation, state)
+            if name != self.name(conversation):  # forgotten while it was written
+                self.store.forget(conversation)

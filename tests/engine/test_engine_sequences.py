@@ -47,6 +47,24 @@ def test_only_what_runs_lies_in_the_cache():
     assert run.scheduler.kept_tokens("") == run.scheduler.kept_tokens("c") == 0
 
 
+@pytest.mark.parametrize("memory", MEMORIES)
+def test_what_is_forgotten_while_it_is_answered_is_dropped_at_its_end(memory):
+    run = Run(n_ctx=4000, **memory)
+    run.ask(job(1, range(300), conversation="b"))
+    run.scheduler.submit(job(2, [1] * 500, conversation="a"))
+    run.scheduler.submit(job(3, [2] * 500, conversation="c"))  # waits, or runs beside it
+    run.scheduler.step()
+    for name in "ac":
+        run.scheduler.forget(name)
+    run.finish()
+    for number, start in ((2, 1), (3, 2)):
+        assert run.result(number)[0] == expected([start] * 500, 30, 4000)[0]
+    assert [bool(run.scheduler.kept_tokens(name)) for name in "abc"] == [False, True, False]
+    assert run.context.cells == []
+    _, usage = run.ask(job(4, [1] * 500))
+    assert usage.reused_tokens == 0
+
+
 def test_without_memory_to_park_in_conversations_stay_where_they_are():
     run = Run(n_ctx=4000, parking_bytes=0)
     run.ask(job(1, range(500), conversation="a"))

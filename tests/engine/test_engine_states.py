@@ -190,3 +190,23 @@ def test_the_starter_takes_its_own_answer_over(engine, spec):
     turns += [("assistant", before), ("user", "Who said so?")]
     _, third = ask(engine, spec, turns)
     assert third.reused_tokens >= second.prompt_tokens + second.completion_tokens - 2
+
+
+def test_a_forgotten_conversation_leaves_the_worker(tiny):
+    spec = tiny("llama")
+    engine = EngineClient()
+    try:
+        engine.forget("a")
+        assert engine.worker_pid() == 0  # nothing is started for it
+        turns, _ = first_turn(engine, spec)
+        ask(engine, spec, [("user", "Another one")], "b")  # parks the first
+        kept = engine.kept_tokens(spec, "b")
+        engine.forget("a")
+        assert (engine.kept_tokens(spec, "a"), engine.kept_tokens(spec, "b")) == (0, kept)
+        assert engine.save_state(spec, "a") is None
+        _, usage = ask(engine, spec, turns, "c")
+        assert usage.reused_tokens < 20  # of the template
+        engine.forget("c")  # not parked: idle in the cache
+        assert engine.kept_tokens(spec, "c") == 0
+    finally:
+        engine.close()

@@ -11,12 +11,13 @@ import pytest
 from store_constants import KEY
 
 from desktop_slm.engine.api import KvState
-from desktop_slm.errors import VaultDamaged
+from desktop_slm.errors import InvalidRequest, VaultDamaged
 from desktop_slm.store import states as module
 from desktop_slm.store import trash
 from desktop_slm.store.backup import Backups
 from desktop_slm.store.database import Database
 from desktop_slm.store.history import History
+from desktop_slm.store.library import Library
 from desktop_slm.store.states import States
 
 MARKER = "Vertraulich-Zählerstand-7261"
@@ -207,6 +208,61 @@ def test_emptying_the_trash_takes_rows_along(states, conversation, on_disk):
     states.sweep()
     assert on_disk.rows("SELECT name FROM kv_state") == []
     assert files(states._folder) == []
+
+
+def test_a_deleted_document_takes_the_states_of_its_chats_along(
+    states, conversation, folder, on_disk, document
+):
+    told = []
+    library, history = Library(on_disk, told.append), History(on_disk, told.append)
+    first, second = (library.add(*document(name, name=name)).id for name in ("first.pdf", "second.pdf"))
+    for _ in range(10):  # so that one id is the start of another
+        last = library.add(*document(f"more {_}", name="more.pdf")).id
+    assert (first, last) == ("d1", "d12")
+    alone, both, other, longer, plain = (conversation() for _ in range(5))
+    attached = {alone: [first], both: [second, first], other: [second], longer: [last], plain: []}
+    for number, (c, documents) in enumerate(attached.items()):
+        history.add_message(c, role="user", text="Read this", documents=documents)
+        history.add_message(c, role="assistant", text="Yes")
+        assert states.put(c, state(number))
+    library.delete(first)
+    assert [states.has(c) for c in attached] == [False, False, True, True, True]
+    assert len(files(folder)) == 3
+    library.restore(first)
+    assert not states.has(alone)
+    history.delete(plain)
+    assert told == [(alone, both), (plain,)]
+
+
+def test_a_deletion_that_fails_forgets_nothing(states, conversation, on_disk, document):
+    told = []
+    library, c = Library(on_disk, told.append), conversation()
+    made = library.add(*document("first")).id
+    History(on_disk).add_message(c, role="user", text="Read this", documents=[made])
+    states.put(c, state(1))
+    with pytest.raises(RuntimeError), on_disk.transaction():
+        trash.delete(on_disk, "document", 1)
+        raise RuntimeError
+    assert states.has(c)
+    library.delete(made)
+    with pytest.raises(InvalidRequest):
+        library.delete(made)
+    assert told == [(c,)]
+
+
+def test_emptying_the_trash_removes_what_an_older_version_left(
+    states, conversation, on_disk, folder, document
+):
+    c, d = conversation(), conversation()
+    made = Library(on_disk).add(*document("first")).id
+    History(on_disk).add_message(c, role="user", text="Read this", documents=[made])
+    states.put(c, state(1))
+    states.put(d, state(2))
+    on_disk.rows("UPDATE document SET deleted_at = 1, deletion = 1")
+    on_disk.rows("UPDATE conversation SET deleted_at = 1, deletion = 2 WHERE id = 2")
+    assert trash.empty(on_disk) == 2
+    assert files(folder) == []
+    assert not states.has(c)
 
 
 def test_too_large_a_state_is_not_kept(states, conversation, folder, monkeypatch):

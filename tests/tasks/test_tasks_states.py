@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
-from task_desk import Desk
+from task_desk import Desk, make_document
 
-from desktop_slm.engine.api import KvState, ModelSpec, Sampling
+from desktop_slm.engine.api import KvState, Message, ModelSpec, Sampling
 from desktop_slm.engine.fake import FakeEngine, Reply
 from desktop_slm.errors import DesktopSlmError, EngineCrashed, EngineError
 from desktop_slm.store.database import Database
@@ -18,7 +18,7 @@ from desktop_slm.store.history import History
 from desktop_slm.store.library import Library
 from desktop_slm.store.states import States
 from desktop_slm.tasks.events import ChatDone, Piece, Started
-from desktop_slm.tasks.requests import Chat
+from desktop_slm.tasks.requests import Chat, StoredSource
 from desktop_slm.tasks.run import run
 from desktop_slm.tasks.services import Services
 from desktop_slm.tasks.states import WORTH_TOKENS, ConversationStates
@@ -55,9 +55,10 @@ class Life:
 
     def __init__(self, database: Database, engine: Engine | None = None, *, keeps: bool = True) -> None:
         self.engine = engine or Engine()
-        self.history = History(database)
         self.states = ConversationStates(self.engine, States(database if keeps else Database.in_memory()))
-        base = Desk(self.history, Library(database)).services(self.engine)
+        self.history = History(database, self.forget)
+        self.library = Library(database, self.forget)
+        base = Desk(self.history, self.library).services(self.engine)
         self.services = Services(
             engine=base.engine,
             choose_model=base.choose_model,
@@ -65,6 +66,10 @@ class Life:
             library=base.library,
             states=self.states,
         )
+
+    def forget(self, conversations: Sequence[str]) -> None:
+        for conversation in conversations:
+            self.states.forget(conversation)
 
     def chat(self, text: str = LONG, conversation: str = "", **fields: object) -> ChatDone:
         request = Chat(text=text, conversation=conversation, **fields)  # type: ignore[arg-type]
@@ -301,3 +306,86 @@ def test_saving_on_a_closed_database_raises_nothing(life: Callable[..., Life], d
     here.chat()
     database.close()
     here.states.save()
+
+
+def attach(here: Life) -> tuple[str, ChatDone]:
+    """Chat about a document of the library; return its id and the answer."""
+    made = make_document([["The keeper of the quay is called Ambrose Tull. " * 40]])
+    kept = here.library.add(made, b"the file").id
+    return kept, here.chat("Who keeps it?", attachments=(StoredSource(id=kept),))
+
+
+def test_what_was_read_of_a_deleted_document_is_saved_no_more(
+    life: Callable[..., Life], tmp_path: Path
+) -> None:
+    here = life()
+    kept, begun = attach(here)
+    before = here.engine.requests[-1].conversation
+    assert "Ambrose" in here.engine.requests[-1].messages[-1].content
+    here.library.delete(kept)
+    assert here.engine.kept_tokens(MODEL, before) == 0
+    here.states.save()
+    assert not (tmp_path / "states").exists()
+    here.chat(LONG, begun.conversation)
+    assert here.engine.requests[-1].conversation != before
+    here.states.save()
+    state = here.states.store.get(begun.conversation)
+    assert state is not None
+    assert b"Ambrose" not in state.data
+
+
+def test_a_document_deleted_while_it_is_answered_about(life: Callable[..., Life]) -> None:
+    here = life()
+    kept, begun = attach(here)
+    steps = run(Chat(text="Go on", conversation=begun.conversation), here.services)
+    for event in steps:
+        if isinstance(event, Piece):
+            here.library.delete(kept)
+            break
+    list(steps)
+    here.states.save()
+    assert not here.states.store.has(begun.conversation)
+
+
+def test_a_document_deleted_while_the_model_is_loaded(life: Callable[..., Life]) -> None:
+    """The prompt holds it by then: what is read must not go by the name that is saved."""
+    here = life()
+    kept, begun = attach(here)
+    deleted = threading.Event()
+    count = here.engine.count_prompt
+
+    def count_and_delete(model: ModelSpec, messages: Sequence[Message]) -> int:
+        if not deleted.is_set():
+            deleted.set()
+            here.library.delete(kept)
+        return count(model, messages)
+
+    here.engine.count_prompt = count_and_delete  # type: ignore[method-assign]
+    here.chat("Go on", begun.conversation)
+    assert "Ambrose" in here.engine.requests[-1].messages[0].content
+    here.states.save()
+    assert not here.states.store.has(begun.conversation)
+
+
+def test_a_document_deleted_while_its_state_is_written(life: Callable[..., Life]) -> None:
+    here = life()
+    kept, begun = attach(here)
+    put = here.states.store.put
+
+    def put_late(conversation: str, state: KvState) -> bool:
+        here.library.delete(kept)
+        return put(conversation, state)
+
+    here.states.store.put = put_late  # type: ignore[method-assign]
+    here.states.save()
+    assert not here.states.store.has(begun.conversation)
+
+
+def test_a_request_that_failed_leaves_the_conversation_to_be_saved(
+    life: Callable[..., Life], database: Database
+) -> None:
+    here = life()
+    begun = here.chat()
+    here.states.resume(MODEL, begun.conversation)  # and then the request could not be made
+    here.states.save()
+    assert States(database).has(begun.conversation)
