@@ -140,6 +140,20 @@ def test_what_the_model_has_read_is_saved_at_the_end(app: App, home: Paths) -> N
         again.close()
 
 
+def test_a_deleted_chat_leaves_the_engine_too(app: App) -> None:
+    app.create_vault("a passphrase")
+    begun = _chat(app, LONG)
+    engine = app.engine
+    assert isinstance(engine, FakeEngine)
+    asked = engine.requests[-1]
+    assert engine.kept_tokens(asked.model, asked.conversation) > 200
+    app.history.delete(begun.conversation)
+    assert engine.kept_tokens(asked.model, asked.conversation) == 0
+    app.history.restore(begun.conversation)
+    app.states.save()
+    assert _saved(app) == 0
+
+
 def test_another_model_takes_the_place_after_saving(app: App) -> None:
     app.create_vault("a passphrase")
     _chat(app, LONG)
