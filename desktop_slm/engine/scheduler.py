@@ -40,6 +40,7 @@ _STOPS = 2  # places where the reading of a prompt pauses for others that share 
 _HURRY_S = 2.0  # so long after somebody asked for something are batches of background work short
 _PAID_BACK = 1.5  # of the time taken from a watched answer: its steps are slower for the others' cells, too
 _FLUSH_S = 0.033  # thirty frames a second: a wake-up of the app per token would cost decoding speed
+_UNWATCHED_FLUSH_S = 0.1
 
 
 class Scheduler:
@@ -110,7 +111,7 @@ class Scheduler:
         return len(held.tokens) if held is not None else 0
 
     def save_state(self, conversation: str, limit_bytes: int) -> tuple[list[int], bytes | bytearray] | None:
-        """Return what is kept for ``conversation``: tokens and llama.cpp's state; see `Sequences.save`."""
+        """Return what is kept for ``conversation``; see `Sequences.save`."""
         return self._sequences.save(conversation, limit_bytes)
 
     def restore_state(self, conversation: str, tokens: list[int], data: bytes) -> int:
@@ -123,10 +124,7 @@ class Scheduler:
 
     def find(self, number: int) -> Job | None:
         """Return the job with this id; may be called from any thread."""
-        for job in [*self._running, *self._waiting]:
-            if job.id == number:
-                return job
-        return None
+        return next((job for job in [*self._running, *self._waiting] if job.id == number), None)
 
     def worth_aborting(self) -> bool:
         """Tell whether a cancelled job shall end the step under way; may be called from any thread.
@@ -197,9 +195,9 @@ class Scheduler:
             self._solo_s = (now - started) / max(1, len(resident.tokens) - n_before)
 
     def flush(self, force: bool = False) -> None:
-        """Send what has gathered, at most once per screen frame unless forced."""
+        """Send what has gathered, at most once per screen frame unless forced; rarer where nobody waits."""
         now = time.perf_counter()
-        if not force and now - self._flushed_at < _FLUSH_S:
+        if not force and now - self._flushed_at < (_FLUSH_S if self.watched else _UNWATCHED_FLUSH_S):
             return
         for job in self._running:
             self._gather(job)
