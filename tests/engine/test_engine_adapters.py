@@ -178,7 +178,7 @@ def refused(engine, spec, path, error, words):
         text(engine, ask(spec, "Hello", adapters=(Adapter(str(path)),)))
     pid = engine.worker_pid()
     assert text(engine, ask(spec, "Hello"))
-    assert engine.worker_pid() == pid
+    assert pid in (0, engine.worker_pid())  # 0: the file was refused before a worker was started
 
 
 def test_an_adapter_of_another_size(engine, spec, tmp_path):
