@@ -40,7 +40,6 @@ _STOPS = 2  # places where the reading of a prompt pauses for others that share 
 _HURRY_S = 2.0  # so long after somebody asked for something are batches of background work short
 _PAID_BACK = 1.5  # of the time taken from a watched answer: its steps are slower for the others' cells, too
 _FLUSH_S = 0.033  # thirty frames a second: a wake-up of the app per token would cost decoding speed
-_UNWATCHED_FLUSH_S = 0.1
 
 
 class Scheduler:
@@ -195,9 +194,9 @@ class Scheduler:
             self._solo_s = (now - started) / max(1, len(resident.tokens) - n_before)
 
     def flush(self, force: bool = False) -> None:
-        """Send what has gathered, at most once per screen frame unless forced; rarer where nobody waits."""
+        """Send what has gathered, at most once per screen frame unless forced."""
         now = time.perf_counter()
-        if not force and now - self._flushed_at < (_FLUSH_S if self.watched else _UNWATCHED_FLUSH_S):
+        if not force and now - self._flushed_at < _FLUSH_S:
             return
         for job in self._running:
             self._gather(job)
